@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whom we trust and why a certificate is refused (protocol/wire.md section 7). Pure; time comes in.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "controlplane/pki/certificate.h"
+#include "dataplane/base/result.h"
+
+namespace magnetar::pki {
+
+enum class VerifyError : std::uint8_t {
+  kBlocked,
+  kNoIssuer,
+  kUnknownIssuer,
+  kCurveMismatch,
+  kCaExpired,
+  kCaNotYetValid,
+  kExpired,
+  kNotYetValid,
+  kBadSignature,
+  kOutlivesCa,
+  kOlderThanCa,
+  kGroupNotAllowed,
+  kNetworkNotAllowed,
+  kUnsafeNetworkNotAllowed,
+  kIsCa,         // a CA's certificate used as a host's
+  kNoNetwork,    // a host without an overlay address
+  kBadNetwork,   // loopback, multicast, broadcast or unspecified as an overlay address
+};
+// Metric label ("unknown_issuer") and a text for people ("issued by a CA that is not trusted").
+[[nodiscard]] std::string_view label(VerifyError error);
+[[nodiscard]] std::string_view text(VerifyError error);
+
+using Blocklist = std::set<Fingerprint>;
+
+enum class CaError : std::uint8_t { kNotACa, kBadSelfSignature, kCurveUnsupported };
+[[nodiscard]] std::string_view text(CaError error);
+
+class CaPool {
+ public:
+  // Admits a CA that vouches for itself; an expired one is kept (its certificates fail with
+  // kCaExpired).
+  [[nodiscard]] Result<void, CaError> add(Certificate ca);
+  [[nodiscard]] const std::map<Fingerprint, Certificate>& cas() const { return cas_; }
+  [[nodiscard]] const Certificate* find(const Fingerprint& fingerprint) const;
+
+  // Checks a host's certificate in Nebula's order (wire.md 7.2), then what Nebula should (end of
+  // wire.md: CA flag, loopback, multicast, broadcast).
+  [[nodiscard]] Result<void, VerifyError> verify(const Certificate& host, WallTime now,
+                                                 const Blocklist& blocklist) const;
+
+ private:
+  std::map<Fingerprint, Certificate> cas_;
+};
+
+}  // namespace magnetar::pki

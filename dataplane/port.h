@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the data plane needs of a device: queues of mbufs. Implemented in drivers/.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+struct rte_mbuf;
+
+namespace magnetar {
+
+// One receive queue of a port and the way to transmit on it, as one worker sees them. Called once
+// a burst, by that worker only. Outside: whole Ethernet frames. Inside: bare IP packets.
+class PortQueue {
+ public:
+  virtual ~PortQueue() = default;
+  // Fills the front of `into`; returns how many. The caller owns the mbufs. Each has at least 128
+  // bytes of headroom and 64 of tailroom, and is one contiguous segment.
+  virtual std::uint16_t receive(std::span<rte_mbuf*> into) = 0;
+  // Takes packets from the front; returns how many it took. The caller keeps the rest.
+  virtual std::uint16_t transmit(std::span<rte_mbuf*> packets) = 0;
+};
+
+}  // namespace magnetar

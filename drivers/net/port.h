@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The outside port: any ethdev, or a kernel interface through AF_XDP or AF_PACKET.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/addr.h"
+#include "dataplane/base/result.h"
+#include "dataplane/port.h"
+#include "drivers/eal.h"
+
+struct rte_mempool;
+
+namespace magnetar {
+
+enum class OutsideBackend : std::uint8_t { kAfXdp, kAfPacket, kEthdev };
+[[nodiscard]] std::string_view backend_name(OutsideBackend backend);  // "af_xdp", "af_packet", "ethdev"
+
+struct OutsidePortOptions {
+  std::string port;  // interface name, PCI address or vdev string
+  OutsideBackend backend = OutsideBackend::kEthdev;
+  std::uint16_t listen_port = 4242;
+  std::uint16_t mtu = 1500;
+  std::uint16_t queues = 1;   // receive queues
+  std::uint16_t workers = 1;  // each gets its own way to transmit
+};
+
+struct PortCounters {
+  std::uint64_t rx_missed = 0;
+};
+
+class OutsidePort {
+ public:
+  // The mbufs of `pool` are received into. AF_XDP and AF_PACKET devices are attached here
+  // (rte_eal_hotplug_add), so that AF_XDP can be tried and AF_PACKET taken when it fails.
+  // Checksum offload state and kernel twin: see the .cc. Start-up, control thread.
+  [[nodiscard]] static Result<std::unique_ptr<OutsidePort>, DeviceError> open(
+      const OutsidePortOptions& options, rte_mempool* pool);
+  ~OutsidePort();  // stops and detaches the device, leaves nothing of ours in the kernel
+
+  // The view of one worker. `rx_queue` none: this worker only transmits. Valid as long as *this.
+  [[nodiscard]] std::unique_ptr<PortQueue> queue_for_worker(std::uint16_t worker,
+                                                            std::optional<std::uint16_t> rx_queue);
+  [[nodiscard]] const MacAddr& mac() const;
+  [[nodiscard]] OutsideBackend backend() const;
+  [[nodiscard]] std::uint16_t receive_queues() const;  // what the device really gave
+  [[nodiscard]] PortCounters counters() const;
+  [[nodiscard]] const std::string& note() const;  // what would be faster, and how to get it
+
+ private:
+  OutsidePort();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A UDP socket bound to the Nebula port (dual stack) so that the kernel does not answer with
+// port-unreachable. Reads nothing (a socket filter drops all); can send, for a next hop that only
+// the kernel can resolve so far.
+class PortReservation {
+ public:
+  [[nodiscard]] static Result<PortReservation, DeviceError> bind(std::uint16_t port);
+  ~PortReservation();
+  PortReservation(PortReservation&& other) noexcept;
+  PortReservation& operator=(PortReservation&&) = delete;
+  // Best effort; false: the kernel refused.
+  bool send(const UnderlayAddr& to, ByteView datagram);
+
+ private:
+  explicit PortReservation(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
+}  // namespace magnetar
