@@ -46,7 +46,9 @@ class IpAddr {
       if (bytes_[i] != std::byte{0}) return false;
     return bytes_[10] == std::byte{0xff} && bytes_[11] == std::byte{0xff};
   }
-  [[nodiscard]] constexpr bool is_unspecified() const { return is_v4() ? v4_value() == 0 : *this == IpAddr{}; }
+  [[nodiscard]] constexpr bool is_unspecified() const {
+    return is_v4() ? v4_value() == 0 : *this == IpAddr{};
+  }
   [[nodiscard]] bool is_multicast() const;
   [[nodiscard]] bool is_loopback() const;
   [[nodiscard]] bool is_link_local() const;
@@ -65,7 +67,8 @@ class IpAddr {
 
   friend constexpr bool operator==(const IpAddr&, const IpAddr&) = default;
   friend constexpr std::strong_ordering operator<=>(const IpAddr& a, const IpAddr& b) {
-    if (a.is_v4() != b.is_v4()) return a.is_v4() ? std::strong_ordering::less : std::strong_ordering::greater;
+    if (a.is_v4() != b.is_v4())
+      return a.is_v4() ? std::strong_ordering::less : std::strong_ordering::greater;
     return a.bytes_ <=> b.bytes_;
   }
 
@@ -96,9 +99,9 @@ struct Prefix {
   std::uint8_t length = 0;  // 0..32 or 0..128
   // "10.42.0.1/16"; the length is required and must fit the family.
   [[nodiscard]] static std::optional<Prefix> parse(std::string_view text);
-  [[nodiscard]] bool contains(const IpAddr& other) const;    // same family and inside
-  [[nodiscard]] bool contains(const Prefix& other) const;    // every address of `other` is inside
-  [[nodiscard]] Prefix masked() const;                       // host bits cleared
+  [[nodiscard]] bool contains(const IpAddr& other) const;  // same family and inside
+  [[nodiscard]] bool contains(const Prefix& other) const;  // every address of `other` is inside
+  [[nodiscard]] Prefix masked() const;                     // host bits cleared
   [[nodiscard]] std::string to_string() const;
   friend constexpr auto operator<=>(const Prefix&, const Prefix&) = default;
 };

@@ -3,9 +3,10 @@
 // expected library; std::expected once the compiler has it. Test with `if (!x)`.
 #pragma once
 
-#include <tl/expected.hpp>
 #include <type_traits>
 #include <utility>
+
+#include <tl/expected.hpp>
 
 namespace magnetar {
 

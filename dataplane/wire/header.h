@@ -23,7 +23,8 @@ struct Header {
 
   MessageType type = MessageType::kHandshake;
   std::uint8_t subtype = 0;
-  std::uint32_t index = 0;  // received: our LocalIndex (recv_error: the RemoteIndex); sent: the peer's
+  std::uint32_t index =
+      0;  // received: our LocalIndex (recv_error: the RemoteIndex); sent: the peer's
   Counter counter;
 
   friend constexpr bool operator==(const Header&, const Header&) = default;

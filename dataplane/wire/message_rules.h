@@ -26,9 +26,9 @@ inline constexpr std::uint8_t kSubtypeTestReply = 1;    // of kTest
 
 struct MessageRule {
   MessageType type;
-  std::string_view name;   // metric label and log text
-  std::uint8_t subtypes;   // valid subtypes are 0 .. subtypes - 1
-  bool encrypted;          // false: no AEAD, and nothing in it may be believed as it stands
+  std::string_view name;  // metric label and log text
+  std::uint8_t subtypes;  // valid subtypes are 0 .. subtypes - 1
+  bool encrypted;         // false: no AEAD, and nothing in it may be believed as it stands
 };
 
 inline constexpr std::array kMessageRules{

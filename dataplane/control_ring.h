@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The crossings between workers and the control thread: one bounded ring up (any worker to the
+// control thread), one ring down to each worker.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+struct rte_mbuf;
+struct rte_ring;
+
+namespace magnetar {
+
+class ControlRings {
+ public:
+  // Sizes are powers of two. Start-up only.
+  ControlRings(unsigned workers, unsigned punt_size, unsigned transmit_size);
+  ~ControlRings();  // frees what is still in the rings
+  ControlRings(const ControlRings&) = delete;
+  ControlRings& operator=(const ControlRings&) = delete;
+
+  // Workers. Takes packets from the front, as many as fit; wakes the control thread. The caller
+  // keeps the rest.
+  unsigned punt(std::span<rte_mbuf*> packets);
+  // Worker `worker`: frames the control thread wants sent, ready but for the port.
+  unsigned take_frames(unsigned worker, std::span<rte_mbuf*> into);
+
+  // Control thread.
+  unsigned take_punted(std::span<rte_mbuf*> into);
+  [[nodiscard]] unsigned punted_waiting() const;
+  // False: the worker's ring is full; the caller keeps the frame.
+  [[nodiscard]] bool send_frame(unsigned worker, rte_mbuf* frame);
+
+  // Readable when a worker has punted something after prepare_to_sleep(). Control thread.
+  [[nodiscard]] int wake_fd() const { return wake_fd_; }
+  // Announces that the control thread is about to sleep. False: there is work, do not.
+  [[nodiscard]] bool prepare_to_sleep();
+  void woken();
+
+ private:
+  rte_ring* punted_;
+  std::vector<rte_ring*> transmit_;
+  std::atomic<bool> asleep_{false};
+  int wake_fd_;
+};
+
+}  // namespace magnetar

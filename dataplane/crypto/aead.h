@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sealing and opening, many packets at a time, in place. Implemented in drivers/crypto.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <sodium.h>
+
+#include "dataplane/base/cipher.h"
+#include "dataplane/base/secret.h"
+#include "dataplane/crypto/nonce.h"
+
+namespace magnetar {
+
+// An expanded key schedule: a secret like the key itself.
+class alignas(64) AeadKey {
+ public:
+  static constexpr std::size_t kSize = 1024;
+  AeadKey() = default;
+  ~AeadKey() { sodium_memzero(bytes_.data(), kSize); }
+  AeadKey(const AeadKey&) = delete;
+  AeadKey& operator=(const AeadKey&) = delete;
+  [[nodiscard]] const std::byte* reveal() const { return bytes_.data(); }
+  [[nodiscard]] std::byte* fill() { return bytes_.data(); }
+
+ private:
+  std::array<std::byte, kSize> bytes_{};
+};
+
+struct alignas(64) AeadJob {
+  Block16 nonce;  // 12 bytes and padding
+  const AeadKey* key;
+  std::byte* text;  // in place
+  const std::byte* aad;
+  std::byte* tag;  // 16 bytes; seal writes them, open compares them
+  std::uint32_t length;
+  std::uint32_t aad_length;
+  bool authentic;  // set by open
+};
+
+// One instance a thread: implementations keep scratch state.
+class Aead {
+ public:
+  virtual ~Aead() = default;
+  [[nodiscard]] virtual Cipher cipher() const = 0;
+  virtual void expand(const TransportKey& key, AeadKey& out) = 0;
+  virtual void seal(std::span<AeadJob> jobs) = 0;
+  // Opens in place; where `authentic` comes out false the text is garbage and must go nowhere.
+  virtual void open(std::span<AeadJob> jobs) = 0;
+};
+
+}  // namespace magnetar

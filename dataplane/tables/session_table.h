@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Published sessions by the index we gave them. The slot is the low part of the index, so a look-up
+// is one array read and one compare, and the rest of the index keeps it as hard to guess as 32
+// random bits.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "dataplane/tables/grace.h"
+#include "dataplane/tables/session.h"
+
+namespace magnetar {
+
+class SessionTable {
+ public:
+  // `slots`: a power of two. `grace` must outlive this object.
+  SessionTable(std::uint32_t slots, Grace& grace);
+  ~SessionTable();
+  SessionTable(const SessionTable&) = delete;
+  SessionTable& operator=(const SessionTable&) = delete;
+
+  // Any thread; valid until the worker is quiescent (control thread: until it retires it).
+  [[nodiscard]] const Session* find(LocalIndex index) const {
+    const Session* session = slots_[index.raw() & mask_].load(std::memory_order_acquire);
+    return session != nullptr && session->local == index ? session : nullptr;
+  }
+
+  // Control thread. The slot of the session's index must be empty.
+  void publish(std::unique_ptr<const Session> session);
+  // Takes the session out of the table; it is freed, and its keys wiped, by a later reap().
+  void retire(LocalIndex index);
+  // Replaces where the session sends to. The old Remote is freed by a later reap().
+  void move(const Session& session, std::unique_ptr<const Remote> remote);
+  // Frees what every worker has let go of. Never waits. Returns how many objects still wait.
+  std::size_t reap();
+
+ private:
+  struct Retired {
+    Grace::Token token;
+    std::unique_ptr<const Session> session;
+    std::unique_ptr<const Remote> remote;
+  };
+  void retire(std::unique_ptr<const Session> session, std::unique_ptr<const Remote> remote);
+
+  std::uint32_t mask_;
+  std::vector<std::atomic<const Session*>> slots_;
+  Grace& grace_;
+  std::deque<Retired> retired_;  // oldest first
+};
+
+}  // namespace magnetar

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/data_plane.h"
+
+#include <numeric>
+
+#include "dataplane/base/check.h"
+#include "drivers/crypto/ipsec_mb.h"
+
+namespace magnetar::testing {
+namespace {
+
+Facts make_facts(IpAddr overlay, const UnderlayAddr& underlay) {
+  Facts facts;
+  facts.underlay_addrs = {underlay.ip, *IpAddr::parse("2001:db8::1")};
+  facts.listen_port = underlay.port;
+  facts.overlay_addrs = {overlay, *IpAddr::parse("fd42::1")};
+  facts.overlay_networks = {*Prefix::parse("10.42.0.0/16"), *Prefix::parse("fd42::/64")};
+  facts.unsafe_networks = {*Prefix::parse("192.168.7.0/24")};
+  return facts;
+}
+
+}  // namespace
+
+TransportKey key_of(std::uint8_t fill) {
+  TransportKey key;
+  std::ranges::fill(key.fill(), std::byte{fill});
+  return key;
+}
+
+std::unique_ptr<Session> make_session(const PeerSpec& spec, Aead& aead, const UnderlayAddr& own) {
+  auto session = std::make_unique<Session>();
+  session->local = spec.local;
+  session->remote_index = spec.remote;
+  session->data_header = header_prefix(0x11, 0, spec.remote.raw());
+  session->sources = PeerSources({spec.overlay}, spec.unsafe_networks);
+  aead.expand(spec.send_key, session->seal_key);
+  aead.expand(spec.receive_key, session->open_key);
+  session->owned_hot = std::make_shared<SessionHot>();
+  session->hot = session->owned_hot.get();
+  auto remote = std::make_unique<Remote>();
+  remote->addr = spec.addr;
+  remote->reachable = true;
+  remote->header = wire::OuterTemplate({.source_mac = {std::byte{2}, {}, {}, {}, {}, std::byte{1}},
+                                        .next_mac = {std::byte{2}, {}, {}, {}, {}, std::byte{2}},
+                                        .source = own,
+                                        .destination = spec.addr});
+  session->hot->remote_key = wire::underlay_key(spec.addr);
+  session->hot->remote = remote.release();
+  return session;
+}
+
+DataPlane::DataPlane(Cipher cipher, IpAddr overlay, UnderlayAddr underlay)
+    : pool(make_pool(8191)),
+      outside(pool.get()),
+      inside(pool.get()),
+      sessions(1024, grace),
+      routes(1024, grace),
+      own_facts(std::make_unique<const Facts>(make_facts(overlay, underlay))),
+      facts(own_facts.get()),
+      aead(make_ipsec_mb(cipher)),
+      rings(1, 1024, 1024),
+      worker({0, outside, inside, sessions, routes, facts, *aead, rings, stats}, grace,
+             IdlePolicy::kPoll) {
+  grace.enter(0);
+}
+
+DataPlane::~DataPlane() { grace.leave(0); }
+
+const Session& DataPlane::add_peer(const PeerSpec& spec) {
+  const UnderlayAddr own{
+      spec.addr.ip.is_v4() ? facts.load()->underlay_addrs[0] : facts.load()->underlay_addrs[1],
+      facts.load()->listen_port};
+  sessions.publish(make_session(spec, *aead, own));
+  const Session* published = sessions.find(spec.local);
+  MAGNETAR_CHECK(published != nullptr && routes.set(spec.overlay, published));
+  return *published;
+}
+
+std::uint64_t DataPlane::all_drops() const {
+  std::uint64_t sum = 0;
+  for (const OwnedCounter& counter : stats.drops) sum += counter.get();
+  return sum;
+}
+
+std::uint64_t DataPlane::all_punted() const {
+  std::uint64_t sum = 0;
+  for (const OwnedCounter& counter : stats.punted) sum += counter.get();
+  return sum;
+}
+
+bool DataPlane::adds_up() const {
+  const std::uint64_t in =
+      stats.outside.rx_packets.get() + stats.inside.rx_packets.get() + stats.injected.get();
+  const std::uint64_t out = stats.outside.tx_packets.get() + stats.inside.tx_packets.get();
+  return in == out + all_drops() + all_punted();
+}
+
+std::vector<DataPlane::Punted> DataPlane::take_punted() {
+  std::vector<Punted> out;
+  rte_mbuf* mbuf = nullptr;
+  while (rings.take_punted({&mbuf, 1}) == 1) {
+    out.push_back({punt_meta(*mbuf), to_vector(view_of(*mbuf))});
+    rte_pktmbuf_free(mbuf);
+  }
+  return out;
+}
+
+}  // namespace magnetar::testing

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/eal.h"
+
+#include <array>
+#include <atomic>
+#include <string>
+
+#include <rte_eal.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/base/check.h"
+#include "dataplane/packet/meta.h"
+
+namespace magnetar::testing {
+
+void ensure_eal() {
+  static const bool started = [] {
+    std::array<const char*, 10> arguments{
+        "test", "--no-huge", "--no-shconf",    "--no-pci",      "--no-telemetry",
+        "-m",   "512",       "--iova-mode=va", "--log-level=4", "--lcores=0@0"};
+    // The EAL reorders its arguments but does not write to them.
+    return rte_eal_init(static_cast<int>(arguments.size()), const_cast<char**>(arguments.data())) >=
+           0;
+  }();
+  MAGNETAR_CHECK(started);
+}
+
+void PoolDeleter::operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+
+Pool make_pool(unsigned mbufs, std::uint16_t data_room) {
+  ensure_eal();
+  static std::atomic<unsigned> instances{0};
+  const std::string name = "test_pool_" + std::to_string(instances++);
+  rte_mempool* pool =
+      rte_pktmbuf_pool_create(name.c_str(), mbufs, 0, kMbufPrivateSize, data_room, 0);
+  MAGNETAR_CHECK(pool != nullptr);
+  return Pool(pool);
+}
+
+}  // namespace magnetar::testing

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/tables/session_table.h"
+
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "dataplane/tables/route_table.h"
+#include "drivers/crypto/ipsec_mb.h"
+#include "tests/support/data_plane.h"
+#include "tests/support/eal.h"
+
+namespace magnetar {
+namespace {
+
+using testing::make_session;
+using testing::PeerSpec;
+
+const UnderlayAddr kOwn{IpAddr::v4(0xc0000201), 4242};
+
+TEST(SessionTable, FindsByTheWholeIndex) {
+  testing::ensure_eal();
+  Grace grace(1);
+  SessionTable table(16, grace);
+  const auto aead = make_ipsec_mb(Cipher::kAes256Gcm);
+  PeerSpec spec;
+  spec.local = LocalIndex{0xdeadbee5};
+  table.publish(make_session(spec, *aead, kOwn));
+  EXPECT_NE(table.find(LocalIndex{0xdeadbee5}), nullptr);
+  EXPECT_EQ(table.find(LocalIndex{0xdeadbef5}), nullptr) << "same slot, another index";
+  EXPECT_EQ(table.find(LocalIndex{0xdeadbee6}), nullptr) << "another slot";
+}
+
+TEST(SessionTable, FreesOnlyAfterEveryWorkerWasQuiescent) {
+  testing::ensure_eal();
+  Grace grace(2);
+  grace.enter(0);
+  grace.enter(1);
+  SessionTable table(16, grace);
+  const auto aead = make_ipsec_mb(Cipher::kAes256Gcm);
+  PeerSpec spec;
+  table.publish(make_session(spec, *aead, kOwn));
+  const std::weak_ptr<SessionHot> alive = table.find(spec.local)->owned_hot;
+  table.retire(spec.local);
+  EXPECT_EQ(table.find(spec.local), nullptr);
+  EXPECT_EQ(table.reap(), 1U);
+  grace.quiescent(0);
+  EXPECT_EQ(table.reap(), 1U);
+  EXPECT_FALSE(alive.expired());
+  grace.quiescent(1);
+  EXPECT_EQ(table.reap(), 0U);
+  EXPECT_TRUE(alive.expired());
+  grace.leave(0);
+  grace.leave(1);
+}
+
+TEST(RouteTable, FindsManyAtOnceAndForgets) {
+  testing::ensure_eal();
+  Grace grace(1);
+  RouteTable routes(128, grace);
+  std::array<Session, 3> sessions;
+  for (std::uint32_t i = 0; i < 3; ++i)
+    ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000001 + i)}, &sessions[i]));
+  std::array<std::array<std::byte, 16>, 4> keys;
+  for (std::uint32_t i = 0; i < 4; ++i)
+    std::ranges::copy(IpAddr::v4(0x0a000001 + i).mapped(), keys[i].begin());
+  std::array<const Session*, 4> found;
+  routes.find(keys, found.data());
+  EXPECT_EQ(found,
+            (std::array<const Session*, 4>{&sessions[0], &sessions[1], &sessions[2], nullptr}));
+  routes.erase({IpAddr::v4(0x0a000002)});
+  ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000003)}, &sessions[0]));
+  routes.find(keys, found.data());
+  EXPECT_EQ(found, (std::array<const Session*, 4>{&sessions[0], nullptr, &sessions[0], nullptr}));
+}
+
+// Publication and retirement under a reader's feet: what TSan and ASan are for.
+TEST(SessionTable, ReadersNeverSeeAFreedSession) {
+  testing::ensure_eal();
+  Grace grace(1);
+  SessionTable table(16, grace);
+  const auto aead = make_ipsec_mb(Cipher::kAes256Gcm);
+  PeerSpec spec;
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> seen{0};
+  std::thread reader([&] {
+    grace.enter(0);
+    while (!stop) {
+      if (const Session* session = table.find(spec.local)) {
+        EXPECT_EQ(session->remote_index, spec.remote);
+        EXPECT_TRUE(session->hot->remote.load(std::memory_order_acquire)->reachable);
+        seen += session->hot->reserve(1) > 2 ? 1 : 0;
+      }
+      grace.quiescent(0);
+    }
+    grace.leave(0);
+  });
+  for (int i = 0; i < 2000 || seen == 0; ++i) {
+    table.publish(make_session(spec, *aead, kOwn));
+    auto elsewhere = std::make_unique<Remote>(*table.find(spec.local)->hot->remote.load());
+    table.move(*table.find(spec.local), std::move(elsewhere));
+    table.retire(spec.local);
+    table.reap();
+  }
+  stop = true;
+  reader.join();
+  EXPECT_EQ(table.reap(), 0U);
+}
+
+}  // namespace
+}  // namespace magnetar
