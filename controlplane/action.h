@@ -48,8 +48,8 @@ struct OpenSession {
   RemoteIndex remote;
   TransportKey send_key;
   TransportKey receive_key;
-  std::vector<VpnAddr> overlay_addrs;    // sources the peer may use, each as a host address
-  std::vector<Prefix> unsafe_networks;   // and networks behind it
+  std::vector<VpnAddr> overlay_addrs;   // sources the peer may use, each as a host address
+  std::vector<Prefix> unsafe_networks;  // and networks behind it
   UnderlayAddr remote_addr;
 };
 // Packets to `addr` leave through `session` from now on.
@@ -65,7 +65,8 @@ struct MoveSession {
   LocalIndex session;
   UnderlayAddr remote_addr;
 };
-// Nothing is sent or received with this session any more; its keys are wiped after the grace period.
+// Nothing is sent or received with this session any more; its keys are wiped after the grace
+// period.
 struct CloseSession {
   LocalIndex session;
 };
@@ -89,8 +90,9 @@ struct LogEvent {
   std::string text;  // logfmt: `event="tunnel up" peer=10.42.0.1 ...`
 };
 
-using Action = std::variant<SendDatagram, SendInSession, SendQueued, OpenSession, RoutePeer, UnroutePeer,
-                            MoveSession, CloseSession, HandshakeEnded, Refused, LogEvent>;
+using Action =
+    std::variant<SendDatagram, SendInSession, SendQueued, OpenSession, RoutePeer, UnroutePeer,
+                 MoveSession, CloseSession, HandshakeEnded, Refused, LogEvent>;
 using Actions = std::vector<Action>;
 
 }  // namespace magnetar

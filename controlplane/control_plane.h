@@ -57,10 +57,11 @@ class ControlPlane {
   // An unauthenticated recv_error; header.index is the *remote* index (handshake.md section 10).
   void on_recv_error(const UnderlayAddr& from, const wire::Header& header, Now now, Actions& out);
   // An encrypted-type packet whose index names no session.
-  void on_unknown_index(const UnderlayAddr& from, const wire::Header& header, Now now, Actions& out);
+  void on_unknown_index(const UnderlayAddr& from, const wire::Header& header, Now now,
+                        Actions& out);
   // An authenticated message other than an inner packet, decrypted.
-  void on_session_message(LocalIndex session, const wire::Header& header, ByteView plaintext, Now now,
-                          Actions& out);
+  void on_session_message(LocalIndex session, const wire::Header& header, ByteView plaintext,
+                          Now now, Actions& out);
   // An inner packet to an overlay address that has no session.
   void on_packet_without_tunnel(VpnAddr to, QueuedPacket packet, Now now, Actions& out);
   // An authenticated packet of this session came from an address other than its remote.

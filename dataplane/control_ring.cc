@@ -73,6 +73,12 @@ unsigned ControlRings::take_punted(std::span<rte_mbuf*> into) {
 
 unsigned ControlRings::punted_waiting() const { return rte_ring_count(punted_); }
 
+unsigned ControlRings::frames_waiting() const {
+  unsigned waiting = 0;
+  for (const rte_ring* ring : transmit_) waiting += rte_ring_count(ring);
+  return waiting;
+}
+
 bool ControlRings::send_frame(unsigned worker, rte_mbuf* frame) {
   return rte_ring_sp_enqueue(transmit_[worker], frame) == 0;
 }

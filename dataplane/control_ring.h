@@ -31,6 +31,7 @@ class ControlRings {
   // Control thread.
   unsigned take_punted(std::span<rte_mbuf*> into);
   [[nodiscard]] unsigned punted_waiting() const;
+  [[nodiscard]] unsigned frames_waiting() const;  // for all workers together
   // False: the worker's ring is full; the caller keeps the frame.
   [[nodiscard]] bool send_frame(unsigned worker, rte_mbuf* frame);
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "controlplane/config/schema.h"
@@ -32,8 +33,11 @@ struct Loaded {
 
 // Reads the file and what it names (certificates, keys). `now` decides validity. Control thread.
 [[nodiscard]] Loaded load_file(const std::filesystem::path& path, WallTime now);
+// CPUs of this machine, those that are offline included: what workers.cores may name.
+[[nodiscard]] unsigned configured_cpus();
 // The same from text; `name` stands for the file in messages, relative paths start at `directory`.
 [[nodiscard]] Loaded load_text(std::string_view text, const std::string& name,
-                               const std::filesystem::path& directory, WallTime now);
+                               const std::filesystem::path& directory, WallTime now,
+                               unsigned cpus = configured_cpus());
 
 }  // namespace magnetar::config

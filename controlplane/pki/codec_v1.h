@@ -23,6 +23,7 @@ struct DecodeError {
 [[nodiscard]] Result<Certificate, DecodeError> decode_v1_from_handshake(
     ByteView protobuf, std::span<const std::byte, 32> static_key);
 
+// A decoded certificate as bytes again: `signed_bytes` and `signature` count, not the other fields.
 [[nodiscard]] Bytes encode_v1(const Certificate& certificate);
 // The handshake form: everything but the public key.
 [[nodiscard]] Bytes encode_v1_for_handshake(const Certificate& certificate);

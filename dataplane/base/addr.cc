@@ -35,7 +35,8 @@ bool same_leading_bits(const IpAddr& a, const IpAddr& b, unsigned bits) {
 
 std::optional<IpAddr> IpAddr::parse(std::string_view text) {
   char buffer[INET6_ADDRSTRLEN];
-  if (text.size() >= sizeof(buffer)) return std::nullopt;
+  if (text.size() >= sizeof(buffer) || text.find('\0') != std::string_view::npos)
+    return std::nullopt;  // inet_pton would stop at the zero byte
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = '\0';
   std::array<std::byte, 16> out{};
@@ -107,7 +108,7 @@ Prefix Prefix::masked() const {
   std::ranges::copy(addr.network_bytes(), bytes.begin());
   const std::size_t size = addr.bits() / 8;
   for (std::size_t i = 0; i < size; ++i) {
-    const unsigned kept = std::clamp<int>(length - static_cast<int>(8 * i), 0, 8);
+    const std::size_t kept = length > 8 * i ? std::min<std::size_t>(length - 8 * i, 8) : 0;
     bytes[i] &= static_cast<std::byte>(0xff00U >> kept);
   }
   return {addr.is_v4() ? IpAddr::v4(std::span(bytes).first<4>()) : IpAddr::v6(bytes), length};

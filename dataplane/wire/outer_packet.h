@@ -69,6 +69,8 @@ class OuterTemplate {
   // payload in final form (IPv6 needs its checksum). Returns the start of the frame.
   std::byte* write_before(std::byte* payload, std::size_t payload_length) const;
 
+  friend bool operator==(const OuterTemplate&, const OuterTemplate&) = default;
+
  private:
   void write_v4(std::byte* frame, std::size_t payload_length) const;
   void write_v6(std::byte* frame, const std::byte* payload, std::size_t payload_length) const;

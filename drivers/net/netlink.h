@@ -37,7 +37,8 @@ class Netlink {
   ~Netlink();
 
   [[nodiscard]] const LinkInfo& link() const;
-  // Addresses of the interface, IPv4 before IPv6, link-local ones last; IPv6 tentative ones left out.
+  // Addresses of the interface, IPv4 before IPv6, link-local ones last; IPv6 tentative ones left
+  // out.
   [[nodiscard]] const std::vector<Prefix>& addresses() const;
 
   // Asks the kernel's own routing (all rules and tables) how `to` is reached out of this interface.

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "dataplane/base/addr.h"
 #include "dataplane/base/result.h"
@@ -18,7 +18,8 @@ struct rte_mempool;
 namespace magnetar {
 
 enum class OutsideBackend : std::uint8_t { kAfXdp, kAfPacket, kEthdev };
-[[nodiscard]] std::string_view backend_name(OutsideBackend backend);  // "af_xdp", "af_packet", "ethdev"
+[[nodiscard]] std::string_view backend_name(
+    OutsideBackend backend);  // "af_xdp", "af_packet", "ethdev"
 
 struct OutsidePortOptions {
   std::string port;  // interface name, PCI address or vdev string
@@ -28,6 +29,11 @@ struct OutsidePortOptions {
   std::uint16_t queues = 1;   // receive queues
   std::uint16_t workers = 1;  // each gets its own way to transmit
 };
+
+// The data room that packet buffers need (rte_pktmbuf_pool_create) so that every backend can
+// receive frames of `mtu` into them and leave the head- and tailroom that PortQueue promises.
+// AF_XDP takes rooms from 2048 to 4096 bytes only, which this gives up to an mtu near 3,700.
+[[nodiscard]] std::uint16_t packet_data_room(std::uint16_t mtu);
 
 struct PortCounters {
   std::uint64_t rx_missed = 0;

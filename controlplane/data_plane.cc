@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/data_plane.h"
+
+#include <algorithm>
+#include <bit>
+
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/base/check.h"
+#include "drivers/crypto/ipsec_mb.h"
+
+namespace magnetar {
+namespace {
+
+constexpr unsigned kPuntRing = 4096;
+constexpr unsigned kTransmitRing = 1024;
+constexpr unsigned kMbufsBase = 8192;      // rings and bursts in flight
+constexpr unsigned kMbufsPerQueue = 8192;  // descriptors of a queue pair, both ways
+constexpr unsigned kPoolCache = 256;
+constexpr std::uint16_t kHeadroom = RTE_PKTMBUF_HEADROOM;
+constexpr std::uint16_t kTailroom = 64;
+constexpr const char* kTwinName = "magnetar-out";
+
+// At least 2,048 of frame, since some devices want whole powers of two.
+std::uint16_t data_room(const config::Config& config) {
+  const unsigned largest = std::max(config.outside.mtu, config.inside.mtu);
+  return static_cast<std::uint16_t>(kHeadroom + std::max(largest + 64U, 2048U) + kTailroom);
+}
+
+unsigned mbufs_of(const config::Config& config) {
+  const auto workers = static_cast<unsigned>(config.workers.cores.size());
+  return kMbufsBase + kMbufsPerQueue * std::max<unsigned>(workers, config.outside.queues);
+}
+
+std::uint32_t memory_mib(const config::Config& config) {
+  const std::uint64_t mbuf = sizeof(rte_mbuf) + kMbufPrivateSize + data_room(config) + 64;
+  const std::uint64_t pool = mbuf * mbufs_of(config);
+  const std::uint64_t routes = std::uint64_t{config.tunnels.max} * 128;
+  return static_cast<std::uint32_t>((pool + routes) / (1024 * 1024) + 64);
+}
+
+EalOptions eal_options(const config::Config& config) {
+  EalOptions options;
+  options.worker_cores = config.workers.cores;
+  options.control_core = config.workers.control_core;
+  options.memory = static_cast<EalMemory>(config.workers.memory);
+  options.memory_mib = memory_mib(config);
+  if (config.outside.kind == config::PortKind::kPci) options.pci = {config.outside.port};
+  options.single_file_segments = config.outside.port.starts_with("net_memif") ||
+                                 config.outside.port.starts_with("net_virtio_user");
+  return options;
+}
+static_assert(static_cast<int>(config::Memory::kAuto) == static_cast<int>(EalMemory::kAuto) &&
+              static_cast<int>(config::Memory::kOrdinary) ==
+                  static_cast<int>(EalMemory::kOrdinary));
+
+int worker_main(void* worker) {
+  static_cast<Worker*>(worker)->run();
+  return 0;
+}
+
+}  // namespace
+
+void MempoolDeleter::operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+
+Result<std::unique_ptr<DataPlane>, DeviceError> DataPlane::open(const config::Config& config) {
+  auto eal = Eal::start(eal_options(config));
+  if (!eal) return fail(std::move(eal).error());
+  std::unique_ptr<DataPlane> plane(new DataPlane(config, std::move(*eal)));
+  for (const auto step : {&DataPlane::open_pool, &DataPlane::open_outside,
+                          &DataPlane::open_kernel_side, &DataPlane::open_inside}) {
+    if (auto done = (plane.get()->*step)(); !done) return fail(std::move(done).error());
+  }
+  plane->make_workers();
+  return plane;
+}
+
+Result<void, DeviceError> DataPlane::open_pool() {
+  const unsigned count = mbufs_of(config_) - 1;  // 2^n - 1 wastes least, and this is close
+  pool_.reset(rte_pktmbuf_pool_create("magnetar_packets", count, kPoolCache, kMbufPrivateSize,
+                                      data_room(config_), static_cast<int>(rte_socket_id())));
+  if (pool_ == nullptr)
+    return fail(DeviceError{std::string("no memory for packets: ") + rte_strerror(rte_errno) +
+                            "; more hugepages (sysctl vm.nr_hugepages) or workers.memory = "
+                            "\"ordinary\" would mend it"});
+  return {};
+}
+
+Result<void, DeviceError> DataPlane::open_outside() {
+  const config::Outside& outside = config_.outside;
+  OutsidePortOptions options{
+      .port = outside.port,
+      .listen_port = outside.listen_port,
+      .mtu = outside.mtu,
+      .queues = std::min(outside.queues, static_cast<std::uint16_t>(config_.workers.cores.size())),
+      .workers = static_cast<std::uint16_t>(config_.workers.cores.size())};
+  if (outside.kind != config::PortKind::kInterface) {
+    options.backend = OutsideBackend::kEthdev;
+  } else {
+    options.backend = outside.backend == config::Backend::kAfPacket ? OutsideBackend::kAfPacket
+                                                                    : OutsideBackend::kAfXdp;
+  }
+  auto port = OutsidePort::open(options, pool_.get());
+  if (!port && outside.backend == config::Backend::kAuto &&
+      options.backend == OutsideBackend::kAfXdp) {
+    fallback_reason_ = port.error().what;
+    options.backend = OutsideBackend::kAfPacket;
+    port = OutsidePort::open(options, pool_.get());
+  }
+  if (!port) return fail(std::move(port).error());
+  outside_ = std::move(*port);
+  return {};
+}
+
+// The interface in the kernel that stands for the port: itself, or a twin.
+Result<void, DeviceError> DataPlane::open_kernel_side() {
+  std::string name = config_.outside.port;
+  if (config_.outside.kind != config::PortKind::kInterface) {
+    auto twin = Twin::open(kTwinName, outside_->mac(), config_.outside.mtu);
+    if (!twin) return fail(std::move(twin).error());
+    twin_ = std::move(*twin);
+    name = twin_->name();
+  }
+  auto netlink = Netlink::open(name);
+  if (!netlink) return fail(std::move(netlink).error());
+  netlink_ = std::move(*netlink);
+  for (const Prefix& address : config_.outside.addresses) {
+    if (std::ranges::find(netlink_->addresses(), address) != netlink_->addresses().end()) continue;
+    if (auto added = add_address(netlink_->link().index, address); !added)
+      return fail(std::move(added).error());
+    added_addresses_.push_back(address);
+  }
+  netlink_->process();
+  auto reservation = PortReservation::bind(config_.outside.listen_port);
+  if (!reservation) return fail(std::move(reservation).error());
+  reservation_.emplace(std::move(*reservation));
+  return {};
+}
+
+Result<void, DeviceError> DataPlane::open_inside() {
+  const auto workers = static_cast<std::uint16_t>(config_.workers.cores.size());
+  auto inside = TunPort::open({.name = config_.inside.name,
+                               .mtu = config_.inside.mtu,
+                               .queues = std::min(config_.inside.queues, workers),
+                               .addresses = config_.identity->certificate.networks},
+                              pool_.get());
+  if (!inside) return fail(std::move(inside).error());
+  inside_ = std::move(*inside);
+  return {};
+}
+
+// Receive queues are dealt out one after the other, outside's first, so that two workers with a
+// queue each side share the work.
+void DataPlane::make_workers() {
+  const auto count = static_cast<std::uint16_t>(config_.workers.cores.size());
+  const std::uint16_t outside_queues = outside_->receive_queues();
+  const std::uint16_t inside_queues = std::min(config_.inside.queues, count);
+  const auto dealt = [count](std::uint16_t worker, std::uint16_t first,
+                             std::uint16_t queues) -> std::optional<std::uint16_t> {
+    for (std::uint16_t queue = 0; queue < queues; ++queue)
+      if ((first + queue) % count == worker) return queue;
+    return std::nullopt;
+  };
+  const std::uint32_t slots = std::bit_ceil(config_.tunnels.max);
+  grace_ = std::make_unique<Grace>(count);
+  sessions_ = std::make_unique<SessionTable>(slots, *grace_);
+  routes_ = std::make_unique<RouteTable>(slots, *grace_);
+  rings_ = std::make_unique<ControlRings>(count, kPuntRing, kTransmitRing);
+  facts_ = make_facts().release();
+  const IdlePolicy idle =
+      config_.workers.idle == config::Idle::kPoll ? IdlePolicy::kPoll : IdlePolicy::kAdaptive;
+  for (std::uint16_t i = 0; i < count; ++i) {
+    auto lane = std::make_unique<Lane>();
+    lane->outside = outside_->queue_for_worker(i, dealt(i, 0, outside_queues));
+    lane->inside = inside_->queue_for_worker(i, dealt(i, outside_queues, inside_queues));
+    lane->aead = make_ipsec_mb(config_.tunnels.cipher);
+    lane->worker =
+        std::make_unique<Worker>(WorkerContext{i, *lane->outside, *lane->inside, *sessions_,
+                                               *routes_, facts_, *lane->aead, *rings_, lane->stats},
+                                 *grace_, idle);
+    lanes_.push_back(std::move(lane));
+  }
+}
+
+void DataPlane::start() {
+  for (unsigned i = 0; i < lanes_.size(); ++i)
+    MAGNETAR_CHECK(rte_eal_remote_launch(worker_main, lanes_[i]->worker.get(), 1 + i) == 0);
+  running_ = true;
+}
+
+void DataPlane::stop() {
+  for (const auto& lane : lanes_) lane->worker->stop();
+  if (running_) rte_eal_mp_wait_lcore();
+  running_ = false;
+}
+
+DataPlane::~DataPlane() {
+  stop();
+  lanes_.clear();
+  delete facts_.load();
+  for (const Prefix& address : added_addresses_)
+    if (netlink_ != nullptr && twin_ == nullptr)
+      static_cast<void>(remove_address(netlink_->link().index, address));
+}
+
+std::unique_ptr<const Facts> DataPlane::make_facts() const {
+  auto facts = std::make_unique<Facts>();
+  for (const Prefix& address : netlink_->addresses()) facts->underlay_addrs.push_back(address.addr);
+  facts->listen_port = config_.outside.listen_port;
+  facts->outside_mtu = config_.outside.mtu;
+  facts->kernel_wants_rest = twin_ != nullptr;
+  const pki::Certificate& own = config_.identity->certificate;
+  for (const Prefix& network : own.networks) {
+    facts->overlay_networks.push_back(network.masked());
+    facts->overlay_addrs.push_back(network.addr);
+  }
+  for (const Prefix& network : own.unsafe_networks)
+    facts->unsafe_networks.push_back(network.masked());
+  return facts;
+}
+
+void DataPlane::refresh_facts() {
+  std::unique_ptr<const Facts> old{
+      facts_.exchange(make_facts().release(), std::memory_order_acq_rel)};
+  old_facts_.emplace_back(grace_->start(), std::move(old));
+}
+
+void DataPlane::reap_facts() {
+  std::erase_if(old_facts_, [&](const auto& old) { return grace_->passed(old.first); });
+}
+
+}  // namespace magnetar

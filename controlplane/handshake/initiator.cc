@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/handshake/initiator.h"
+
+#include "controlplane/handshake/payload.h"
+#include "controlplane/pki/codec_v1.h"
+#include "dataplane/wire/header.h"
+
+namespace magnetar::handshake {
+namespace {
+
+constexpr Counter kStage1Counter{1};
+
+Refusal refusal_of(noise::NoiseError error) {
+  switch (error) {
+    case noise::NoiseError::kTooShort:
+      return Refusal::kHandshakeTooShort;
+    case noise::NoiseError::kLowOrderKey:
+      return Refusal::kLowOrderKey;
+    case noise::NoiseError::kBadTag:
+      return Refusal::kStage2Forged;
+  }
+  return Refusal::kStage2Forged;
+}
+
+Bytes build_stage_1(noise::Initiator& noise, const InitiatorConfig& config) {
+  const Bytes payload =
+      write_payload({.certificate = pki::encode_v1_for_handshake(config.identity->certificate),
+                     .initiator_index = config.local.raw(),
+                     .time_ns = config.time_ns});
+  Bytes packet(wire::Header::kSize);
+  wire::write_header(std::span(packet).first<wire::Header::kSize>(),
+                     {.type = wire::MessageType::kHandshake, .counter = kStage1Counter});
+  append(packet, noise.write_message_1(payload));
+  return packet;
+}
+
+}  // namespace
+
+Initiator::Initiator(InitiatorConfig config, EphemeralPrivateKey ephemeral)
+    : identity_(config.identity),
+      local_(config.local),
+      noise_(config.cipher, identity_->private_key, noise::key_pair_from(std::move(ephemeral))),
+      stage_1_(build_stage_1(noise_, config)) {}
+
+Result<Initiator::Reply, Refusal> Initiator::read_stage_2(ByteView packet) const {
+  if (packet.size() > kMaxPacketSize) return fail(Refusal::kHandshakeTooLong);
+  auto reply = noise_.read_message_2(packet.subspan(wire::Header::kSize));
+  if (!reply) return fail(refusal_of(reply.error()));
+  auto claim = read_claim(reply->payload, reply->remote_static, Sender::kResponder);
+  if (!claim) return fail(claim.error());
+  return Reply{std::move(*claim), std::move(reply->transport)};
+}
+
+}  // namespace magnetar::handshake

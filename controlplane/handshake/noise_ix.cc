@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/handshake/noise_ix.h"
+
+#include <string_view>
+#include <utility>
+
+#include <sodium.h>
+
+#include "controlplane/handshake/aead.h"
+#include "dataplane/base/check.h"
+
+namespace magnetar::noise {
+namespace {
+
+constexpr std::size_t kKeySize = 32;
+constexpr std::size_t kTagSize = 16;
+constexpr std::size_t kSealedKeySize = kKeySize + kTagSize;
+
+constexpr std::string_view protocol_name(Cipher cipher) {
+  return cipher == Cipher::kAes256Gcm ? "Noise_IX_25519_AESGCM_SHA256"
+                                      : "Noise_IX_25519_ChaChaPoly_SHA256";
+}
+
+// HMAC-SHA256 over `first` || `second`.
+Secret<32> hmac(const Secret<32>& key, ByteView first, ByteView second) {
+  crypto_auth_hmacsha256_state state;
+  crypto_auth_hmacsha256_init(&state, u8(ByteView(key.reveal())), Secret<32>::kSize);
+  crypto_auth_hmacsha256_update(&state, u8(first), first.size());
+  crypto_auth_hmacsha256_update(&state, u8(second), second.size());
+  Secret<32> out;
+  crypto_auth_hmacsha256_final(&state, u8(MutableBytes(out.fill())));
+  sodium_memzero(&state, sizeof(state));
+  return out;
+}
+
+// HKDF of the Noise specification (section 4.3) with two outputs.
+std::pair<Secret<32>, Secret<32>> hkdf2(const Secret<32>& chaining_key, ByteView input) {
+  constexpr std::array kOne{std::byte{1}};
+  constexpr std::array kTwo{std::byte{2}};
+  const Secret<32> temporary = hmac(chaining_key, input, {});
+  Secret<32> first = hmac(temporary, kOne, {});
+  Secret<32> second = hmac(temporary, first.reveal(), kTwo);
+  return {std::move(first), std::move(second)};
+}
+
+PublicKey base_times(const Secret<32>& secret) {
+  PublicKey out;
+  crypto_scalarmult_base(u8(MutableBytes(out)), u8(ByteView(secret.reveal())));
+  return out;
+}
+
+// X25519. A low-order key, whose result is zero whatever our secret, is refused.
+Result<void, NoiseError> mix_dh(SymmetricState& state, const Secret<32>& secret,
+                                const PublicKey& public_key) {
+  Secret<32> shared;
+  if (crypto_scalarmult(u8(MutableBytes(shared.fill())), u8(ByteView(secret.reveal())),
+                        u8(ByteView(public_key))) != 0)
+    return fail(NoiseError::kLowOrderKey);
+  state.mix_key(shared);
+  return {};
+}
+
+PublicKey key_from(std::span<const std::byte, kKeySize> bytes) {
+  PublicKey key;
+  std::ranges::copy(bytes, key.begin());
+  return key;
+}
+
+SymmetricState start(Cipher cipher) {
+  SymmetricState state(cipher);
+  state.mix_hash({});  // the prologue is empty, but hashed
+  return state;
+}
+
+}  // namespace
+
+KeyPair key_pair_from(EphemeralPrivateKey secret) {
+  const PublicKey public_key = base_times(secret);
+  return {std::move(secret), public_key};
+}
+
+PublicKey public_key_of(const StaticPrivateKey& secret) { return base_times(secret); }
+
+SymmetricState::SymmetricState(Cipher cipher) : cipher_(cipher) {
+  const std::string_view name = protocol_name(cipher);
+  static_assert(protocol_name(Cipher::kAes256Gcm).size() <= kKeySize);
+  static_assert(protocol_name(Cipher::kChaCha20Poly1305).size() <= kKeySize);
+  std::ranges::copy(as_bytes(name), hash_.begin());  // short enough to be padded, not hashed
+  chaining_key_ = Secret<32>(hash_);
+}
+
+void SymmetricState::mix_hash(ByteView data) {
+  crypto_hash_sha256_state state;
+  crypto_hash_sha256_init(&state);
+  crypto_hash_sha256_update(&state, u8(ByteView(hash_)), hash_.size());
+  crypto_hash_sha256_update(&state, u8(data), data.size());
+  crypto_hash_sha256_final(&state, u8(MutableBytes(hash_)));
+}
+
+void SymmetricState::mix_key(const Secret<32>& shared) {
+  auto [chaining_key, key] = hkdf2(chaining_key_, shared.reveal());
+  chaining_key_ = std::move(chaining_key);
+  key_ = std::move(key);
+  nonce_ = 0;
+}
+
+void SymmetricState::encrypt_and_hash(ByteView plaintext, Bytes& out) {
+  const std::size_t begin = out.size();
+  if (key_)
+    handshake::aead_seal(cipher_, *key_, nonce_++, hash_, plaintext, out);
+  else
+    append(out, plaintext);
+  mix_hash(ByteView(out).subspan(begin));
+}
+
+Result<Bytes, NoiseError> SymmetricState::decrypt_and_hash(ByteView ciphertext) {
+  Bytes plaintext;
+  if (!key_)
+    plaintext = to_vector(ciphertext);
+  else if (!handshake::aead_open(cipher_, *key_, nonce_, hash_, ciphertext, plaintext))
+    return fail(NoiseError::kBadTag);
+  else
+    ++nonce_;
+  mix_hash(ciphertext);
+  return plaintext;
+}
+
+Transport SymmetricState::split() const {
+  const auto [first, second] = hkdf2(chaining_key_, {});
+  return {TransportKey(first.reveal()), TransportKey(second.reveal()), hash_};
+}
+
+SymmetricState SymmetricState::duplicate() const {
+  SymmetricState copy;
+  copy.cipher_ = cipher_;
+  copy.hash_ = hash_;
+  copy.chaining_key_ = chaining_key_.duplicate();
+  if (key_) copy.key_ = key_->duplicate();
+  copy.nonce_ = nonce_;
+  return copy;
+}
+
+Initiator::Initiator(Cipher cipher, const StaticPrivateKey& local_static, KeyPair ephemeral)
+    : state_(start(cipher)), local_static_(&local_static), ephemeral_(std::move(ephemeral)) {}
+
+Bytes Initiator::write_message_1(ByteView payload) {
+  Bytes message = to_vector(ephemeral_.public_key);
+  state_.mix_hash(ephemeral_.public_key);                           // e
+  state_.encrypt_and_hash(public_key_of(*local_static_), message);  // s, in the clear
+  state_.encrypt_and_hash(payload, message);
+  return message;
+}
+
+Result<Initiator::Reply, NoiseError> Initiator::read_message_2(ByteView message) const {
+  if (message.size() < kKeySize + kSealedKeySize + kTagSize) return fail(NoiseError::kTooShort);
+  SymmetricState state = state_.duplicate();  // a forgery may fail at any step below
+  const PublicKey remote_ephemeral = key_from(message.first<kKeySize>());
+  state.mix_hash(remote_ephemeral);  // e
+  if (auto ee = mix_dh(state, ephemeral_.secret, remote_ephemeral); !ee) return fail(ee.error());
+  if (auto se = mix_dh(state, *local_static_, remote_ephemeral); !se) return fail(se.error());
+  const auto sealed_key = message.subspan<kKeySize, kSealedKeySize>();
+  const auto opened_key = state.decrypt_and_hash(sealed_key);  // s
+  if (!opened_key) return fail(opened_key.error());
+  const PublicKey remote_static = key_from(ByteView(*opened_key).first<kKeySize>());
+  if (auto es = mix_dh(state, ephemeral_.secret, remote_static); !es) return fail(es.error());
+  auto payload = state.decrypt_and_hash(message.subspan(kKeySize + kSealedKeySize));
+  if (!payload) return fail(payload.error());
+  return Reply{remote_static, *std::move(payload), state.split()};
+}
+
+Responder::Responder(Cipher cipher, const StaticPrivateKey& local_static)
+    : state_(start(cipher)), local_static_(&local_static) {}
+
+Result<Responder::Hello, NoiseError> Responder::read_message_1(ByteView message) {
+  if (message.size() < 2 * kKeySize) return fail(NoiseError::kTooShort);
+  remote_ephemeral_ = key_from(message.first<kKeySize>());
+  remote_static_ = key_from(message.subspan<kKeySize, kKeySize>());
+  const ByteView payload = message.subspan(2 * kKeySize);
+  state_.mix_hash(remote_ephemeral_);  // e
+  state_.mix_hash(remote_static_);     // s, in the clear
+  state_.mix_hash(payload);
+  return Hello{remote_ephemeral_, remote_static_, payload};
+}
+
+Result<Responder::Answer, NoiseError> Responder::write_message_2(KeyPair ephemeral,
+                                                                 ByteView payload) {
+  Bytes message = to_vector(ephemeral.public_key);
+  state_.mix_hash(ephemeral.public_key);  // e
+  if (auto ee = mix_dh(state_, ephemeral.secret, remote_ephemeral_); !ee) return fail(ee.error());
+  if (auto se = mix_dh(state_, ephemeral.secret, remote_static_); !se) return fail(se.error());
+  state_.encrypt_and_hash(public_key_of(*local_static_), message);  // s
+  if (auto es = mix_dh(state_, *local_static_, remote_ephemeral_); !es) return fail(es.error());
+  state_.encrypt_and_hash(payload, message);
+  return Answer{std::move(message), state_.split()};
+}
+
+}  // namespace magnetar::noise

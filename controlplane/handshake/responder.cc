@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/handshake/responder.h"
+
+#include "controlplane/handshake/payload.h"
+#include "controlplane/pki/codec_v1.h"
+#include "dataplane/wire/header.h"
+
+namespace magnetar::handshake {
+namespace {
+
+constexpr Counter kStage2Counter{2};
+
+}  // namespace
+
+Responder::Responder(const Identity& identity, Cipher cipher)
+    : identity_(&identity), noise_(cipher, identity.private_key) {}
+
+Result<Claim, Refusal> Responder::read_stage_1(ByteView packet) {
+  if (packet.size() > kMaxPacketSize) return fail(Refusal::kHandshakeTooLong);
+  const auto hello = noise_.read_message_1(packet.subspan(wire::Header::kSize));
+  if (!hello) {
+    return fail(hello.error() == noise::NoiseError::kLowOrderKey ? Refusal::kLowOrderKey
+                                                                 : Refusal::kHandshakeTooShort);
+  }
+  return read_claim(hello->payload, hello->remote_static, Sender::kInitiator);
+}
+
+Result<Responder::Answer, Refusal> Responder::write_stage_2(const Claim& peer, LocalIndex local,
+                                                            std::uint64_t time_ns,
+                                                            EphemeralPrivateKey ephemeral) {
+  const Bytes payload =
+      write_payload({.certificate = pki::encode_v1_for_handshake(identity_->certificate),
+                     .initiator_index = peer.index.raw(),
+                     .responder_index = local.raw(),
+                     .time_ns = time_ns});
+  auto answer = noise_.write_message_2(noise::key_pair_from(std::move(ephemeral)), payload);
+  if (!answer) return fail(Refusal::kLowOrderKey);
+  Bytes packet(wire::Header::kSize);
+  wire::write_header(std::span(packet).first<wire::Header::kSize>(),
+                     {.type = wire::MessageType::kHandshake,
+                      .index = peer.index.raw(),
+                      .counter = kStage2Counter});
+  append(packet, answer->message);
+  return Answer{std::move(packet), std::move(answer->transport)};
+}
+
+}  // namespace magnetar::handshake

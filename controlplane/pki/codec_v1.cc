@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/pki/codec_v1.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <certificate.pb.h>
+#include <sodium.h>
+
+#include "controlplane/pki/utf8.h"
+
+namespace magnetar::pki {
+namespace {
+
+// As of version 2 (wire.md section 5); far beyond what fits into a handshake packet.
+constexpr std::size_t kMaxSize = 65536;
+constexpr std::size_t k25519KeySize = 32;
+constexpr std::size_t kP256KeySize = 65;
+
+using Words = google::protobuf::RepeatedField<std::uint32_t>;
+
+auto invalid(std::string what) { return fail(DecodeError{std::move(what)}); }
+
+// What we know of a message. The light runtime keeps unknown fields and cannot be told to drop
+// them; Nebula verifies over its own re-encoding, which has lost them.
+proto::Certificate known_part(proto::Certificate raw) {
+  proto::Certificate out;
+  out.mutable_signature()->swap(*raw.mutable_signature());
+  proto::CertificateDetails& from = *raw.mutable_details();
+  proto::CertificateDetails& to = *out.mutable_details();
+  to.mutable_name()->swap(*from.mutable_name());
+  to.mutable_networks()->Swap(from.mutable_networks());
+  to.mutable_unsafe_networks()->Swap(from.mutable_unsafe_networks());
+  to.mutable_groups()->Swap(from.mutable_groups());
+  to.set_not_before(from.not_before());
+  to.set_not_after(from.not_after());
+  to.mutable_public_key()->swap(*from.mutable_public_key());
+  to.set_is_ca(from.is_ca());
+  to.mutable_issuer()->swap(*from.mutable_issuer());
+  to.set_curve(from.curve());
+  return out;
+}
+
+Result<proto::Certificate, DecodeError> parse(ByteView protobuf) {
+  if (protobuf.size() > kMaxSize) return invalid("larger than 65536 bytes");
+  proto::Certificate raw;
+  if (!raw.ParseFromArray(protobuf.data(), static_cast<int>(protobuf.size())))
+    return invalid("not a protobuf message");
+  if (!raw.has_details()) return invalid("without details");
+  return known_part(std::move(raw));
+}
+
+Bytes serialise(const google::protobuf::MessageLite& message) {
+  Bytes out(message.ByteSizeLong());
+  message.SerializeWithCachedSizesToArray(u8(MutableBytes(out)));
+  return out;
+}
+
+Result<std::vector<Prefix>, DecodeError> prefixes_from(const Words& words,
+                                                       const std::string& what) {
+  if (words.size() % 2 != 0) return invalid(what + ": an address without its mask");
+  std::vector<Prefix> prefixes;
+  prefixes.reserve(static_cast<std::size_t>(words.size()) / 2);
+  for (int i = 0; i < words.size(); i += 2) {
+    const std::uint32_t mask = words[i + 1];
+    const int length = std::countl_one(mask);
+    if (length + std::countr_zero(mask) < 32) return invalid(what + ": a mask with gaps");
+    prefixes.push_back(Prefix{IpAddr::v4(words[i]), static_cast<std::uint8_t>(length)});
+  }
+  return prefixes;
+}
+
+// Nebula keeps seconds, which reach further than our nanoseconds (year 2262): what lies beyond
+// counts as the last moment we know. `signed_bytes` keeps the number as it was signed.
+WallTime from_unix(std::int64_t unix_seconds) {
+  using std::chrono::seconds;
+  constexpr auto kFirst = std::chrono::ceil<seconds>(Duration::min());
+  constexpr auto kLast = std::chrono::floor<seconds>(Duration::max());
+  return WallTime{std::clamp(seconds{unix_seconds}, kFirst, kLast)};
+}
+
+Fingerprint sha256(ByteView bytes) {
+  Fingerprint out;
+  crypto_hash_sha256(u8(MutableBytes(out.bytes)), u8(bytes), bytes.size());
+  return out;
+}
+
+Result<void, DecodeError> read_names(const proto::CertificateDetails& details, Certificate& out) {
+  if (!is_utf8(details.name())) return invalid("the name is not UTF-8");
+  out.name = details.name();
+  for (const std::string& group : details.groups()) {
+    if (!is_utf8(group)) return invalid("a group is not UTF-8");
+    out.groups.push_back(group);
+  }
+  return {};
+}
+
+Result<void, DecodeError> read_networks(const proto::CertificateDetails& details,
+                                        Certificate& out) {
+  auto networks = prefixes_from(details.networks(), "networks");
+  if (!networks) return fail(std::move(networks).error());
+  auto unsafe = prefixes_from(details.unsafe_networks(), "unsafe networks");
+  if (!unsafe) return fail(std::move(unsafe).error());
+  for (const Prefix& network : *networks)
+    if (network.addr.is_unspecified()) return invalid("networks: the address 0.0.0.0");
+  out.networks = *std::move(networks);
+  out.unsafe_networks = *std::move(unsafe);
+  return {};
+}
+
+Result<void, DecodeError> read_issuer(const proto::CertificateDetails& details, Certificate& out) {
+  if (details.issuer().empty()) return {};
+  Fingerprint issuer;
+  if (details.issuer().size() != issuer.bytes.size())
+    return invalid("the issuer is not a SHA-256 fingerprint");
+  std::ranges::copy(as_bytes(details.issuer()), issuer.bytes.begin());
+  out.issuer = issuer;
+  return {};
+}
+
+// Everything but the length of the public key, which the caller knows more about.
+Result<Certificate, DecodeError> from_message(const proto::Certificate& raw) {
+  const proto::CertificateDetails& details = raw.details();
+  if (details.curve() != 0 && details.curve() != 1) return invalid("an unknown curve");
+  Certificate out;
+  out.version = 1;
+  out.curve = details.curve() == 1 ? Curve::kP256 : Curve::k25519;
+  out.is_ca = details.is_ca();
+  out.not_before = from_unix(details.not_before());
+  out.not_after = from_unix(details.not_after());
+  if (auto done = read_names(details, out); !done) return fail(std::move(done).error());
+  if (auto done = read_networks(details, out); !done) return fail(std::move(done).error());
+  if (auto done = read_issuer(details, out); !done) return fail(std::move(done).error());
+  out.public_key = to_vector(as_bytes(details.public_key()));
+  out.signature = to_vector(as_bytes(raw.signature()));
+  out.signed_bytes = serialise(details);
+  out.fingerprint = sha256(serialise(raw));
+  return out;
+}
+
+// The message a certificate was decoded from. Starts from the signed bytes and not from the fields,
+// since these have to come out as they were signed, whatever the fields can hold.
+proto::Certificate to_message(const Certificate& certificate) {
+  proto::Certificate raw;
+  raw.mutable_details()->ParseFromArray(certificate.signed_bytes.data(),
+                                        static_cast<int>(certificate.signed_bytes.size()));
+  raw.set_signature(certificate.signature.data(), certificate.signature.size());
+  return raw;
+}
+
+}  // namespace
+
+Result<Certificate, DecodeError> decode_v1(ByteView protobuf) {
+  const auto raw = parse(protobuf);
+  if (!raw) return fail(raw.error());
+  auto certificate = from_message(*raw);
+  if (!certificate) return certificate;
+  const bool is_p256 = certificate->curve == Curve::kP256;
+  if (certificate->public_key.size() != (is_p256 ? kP256KeySize : k25519KeySize))
+    return invalid("a public key of the wrong length");
+  return certificate;
+}
+
+Result<Certificate, DecodeError> decode_v1_from_handshake(
+    ByteView protobuf, std::span<const std::byte, 32> static_key) {
+  auto raw = parse(protobuf);
+  if (!raw) return fail(std::move(raw).error());
+  if (!raw->details().public_key().empty())
+    return invalid("a public key inside a handshake's certificate");
+  raw->mutable_details()->set_public_key(static_key.data(), static_key.size());
+  return from_message(*raw);
+}
+
+Bytes encode_v1(const Certificate& certificate) { return serialise(to_message(certificate)); }
+
+Bytes encode_v1_for_handshake(const Certificate& certificate) {
+  proto::Certificate raw = to_message(certificate);
+  raw.mutable_details()->clear_public_key();
+  return serialise(raw);
+}
+
+}  // namespace magnetar::pki

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/pki/pem.h"
+
+#include <optional>
+#include <utility>
+
+#include <sodium.h>
+
+namespace magnetar::pki {
+namespace {
+
+constexpr std::string_view kBegin = "-----BEGIN ";
+constexpr std::string_view kEnd = "-----END ";
+constexpr std::string_view kDashes = "-----";
+constexpr std::string_view kCertificateV1 = "NEBULA CERTIFICATE";
+constexpr std::string_view kX25519PrivateKey = "NEBULA X25519 PRIVATE KEY";
+constexpr std::string_view kBlanks = " \t\r\n";
+constexpr std::size_t kLineLength = 64;
+
+// Takes the first line off `rest`, without its line end and trailing blanks.
+std::string_view take_line(std::string_view& rest) {
+  const std::size_t end = rest.find('\n');
+  std::string_view line = rest.substr(0, end);
+  rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  const std::size_t last = line.find_last_not_of(kBlanks);
+  return line.substr(0, last == std::string_view::npos ? 0 : last + 1);
+}
+
+// The banner of a line "-----BEGIN banner-----" (or END).
+std::optional<std::string_view> banner_of(std::string_view line, std::string_view opening) {
+  if (!line.starts_with(opening) || !line.ends_with(kDashes)) return std::nullopt;
+  if (line.size() < opening.size() + kDashes.size()) return std::nullopt;
+  return line.substr(opening.size(), line.size() - opening.size() - kDashes.size());
+}
+
+std::optional<Bytes> from_base64(std::string_view text) {
+  Bytes content(text.size() / 4 * 3 + 3);
+  std::size_t size = 0;
+  const int failed =
+      sodium_base642bin(u8(MutableBytes(content)), content.size(), text.data(), text.size(),
+                        kBlanks.data(), &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
+  if (failed != 0) return std::nullopt;
+  content.resize(size);  // in place: no second copy of a key is left behind
+  return content;
+}
+
+// The block whose BEGIN line was just taken off `rest`.
+Result<PemBlock, DecodeError> take_block(std::string_view banner, std::string_view& rest) {
+  const char* const start = rest.data();
+  while (!rest.empty()) {
+    const std::string_view line = take_line(rest);
+    if (!line.starts_with(kDashes)) continue;
+    if (banner_of(line, kEnd) != banner) break;
+    auto content = from_base64({start, static_cast<std::size_t>(line.data() - start)});
+    if (!content) return fail(DecodeError{"block \"" + std::string(banner) + "\" is not base64"});
+    return PemBlock{std::string(banner), *std::move(content)};
+  }
+  return fail(DecodeError{"block \"" + std::string(banner) + "\" does not end"});
+}
+
+std::string banners_of(const std::vector<PemBlock>& blocks) {
+  std::string text;
+  for (const PemBlock& block : blocks) text += (text.empty() ? "\"" : ", \"") + block.banner + "\"";
+  return text.empty() ? "no PEM block" : text;
+}
+
+Result<StaticPrivateKey, DecodeError> private_key_among(const std::vector<PemBlock>& blocks) {
+  for (const PemBlock& block : blocks) {
+    if (block.banner != kX25519PrivateKey) continue;
+    if (block.content.size() != StaticPrivateKey::kSize)
+      return fail(DecodeError{"a private key that is not 32 bytes long"});
+    return StaticPrivateKey(std::span(block.content).first<StaticPrivateKey::kSize>());
+  }
+  return fail(DecodeError{"holds " + banners_of(blocks) + ", not \"" +
+                          std::string(kX25519PrivateKey) + "\""});
+}
+
+}  // namespace
+
+Result<std::vector<PemBlock>, DecodeError> parse_pem(std::string_view text) {
+  std::vector<PemBlock> blocks;
+  while (!text.empty()) {
+    const auto banner = banner_of(take_line(text), kBegin);
+    if (!banner) continue;
+    auto block = take_block(*banner, text);
+    if (!block) return fail(std::move(block).error());
+    blocks.push_back(*std::move(block));
+  }
+  return blocks;
+}
+
+std::string write_pem(std::string_view banner, ByteView content) {
+  constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL;
+  std::string encoded(sodium_base64_encoded_len(content.size(), kVariant), '\0');
+  sodium_bin2base64(encoded.data(), encoded.size(), u8(content), content.size(), kVariant);
+  encoded.pop_back();  // the end of the text, which sodium writes and counts
+  const std::string name(banner);
+  std::string text = "-----BEGIN " + name + "-----\n";
+  for (std::size_t at = 0; at < encoded.size(); at += kLineLength)
+    text.append(encoded, at, kLineLength).push_back('\n');
+  sodium_memzero(encoded.data(), encoded.size());
+  return text + "-----END " + name + "-----\n";
+}
+
+Result<std::vector<Certificate>, DecodeError> certificates_from_pem(std::string_view text) {
+  const auto blocks = parse_pem(text);
+  if (!blocks) return fail(blocks.error());
+  if (blocks->empty()) return fail(DecodeError{"holds no PEM block"});
+  std::vector<Certificate> certificates;
+  for (const PemBlock& block : *blocks) {
+    if (block.banner != kCertificateV1)
+      return fail(DecodeError{"block \"" + block.banner + "\" is not a version 1 certificate"});
+    auto certificate = decode_v1(block.content);
+    if (!certificate)
+      return fail(DecodeError{"block \"" + block.banner + "\": " + certificate.error().what});
+    certificates.push_back(*std::move(certificate));
+  }
+  return certificates;
+}
+
+Result<StaticPrivateKey, DecodeError> private_key_from_pem(std::string_view text) {
+  auto blocks = parse_pem(text);
+  if (!blocks) return fail(std::move(blocks).error());
+  auto key = private_key_among(*blocks);
+  for (PemBlock& block : *blocks) sodium_memzero(block.content.data(), block.content.size());
+  return key;
+}
+
+}  // namespace magnetar::pki

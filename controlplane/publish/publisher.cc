@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/publish/publisher.h"
+
+#include <algorithm>
+
+#include <rte_mbuf.h>
+
+#include "dataplane/base/check.h"
+#include "dataplane/crypto/nonce.h"
+#include "dataplane/packet/meta.h"
+
+namespace magnetar {
+namespace {
+
+constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
+constexpr std::size_t kFrameSlack = 18;  // Ethernet and a VLAN tag, in frames of the twin
+
+std::uint8_t first_byte(wire::MessageType type) {
+  return static_cast<std::uint8_t>((wire::Header::kVersion << 4U) | static_cast<unsigned>(type));
+}
+
+}  // namespace
+
+void Publisher::carry_out(OpenSession& action) {
+  auto session = std::make_unique<Session>();
+  session->local = action.local;
+  session->remote_index = action.remote;
+  session->data_header = header_prefix(first_byte(wire::MessageType::kMessage), wire::kSubtypeNone,
+                                       action.remote.raw());
+  session->sources = PeerSources(action.overlay_addrs, action.unsafe_networks);
+  parts_.aead.expand(action.send_key, session->seal_key);
+  parts_.aead.expand(action.receive_key, session->open_key);
+  session->owned_hot = std::make_shared<SessionHot>();
+  session->hot = session->owned_hot.get();
+  session->hot->remote_key.store(wire::underlay_key(action.remote_addr));
+  session->hot->remote.store(remote_for(action.remote_addr).release());
+  remotes_[action.local] = action.remote_addr;
+  parts_.sessions.publish(std::move(session));
+}
+
+void Publisher::carry_out(const CloseSession& action) {
+  remotes_.erase(action.session);
+  parts_.sessions.retire(action.session);
+}
+
+void Publisher::carry_out(const MoveSession& action) {
+  const Session* session = parts_.sessions.find(action.session);
+  MAGNETAR_CHECK(session != nullptr);
+  remotes_[action.session] = action.remote_addr;
+  parts_.sessions.move(*session, remote_for(action.remote_addr));
+}
+
+void Publisher::carry_out(const RoutePeer& action) {
+  const Session* session = parts_.sessions.find(action.session);
+  MAGNETAR_CHECK(session != nullptr);
+  if (!parts_.routes.set(action.addr, session)) ++overflowed_;
+}
+
+void Publisher::carry_out(const UnroutePeer& action) { parts_.routes.erase(action.addr); }
+
+void Publisher::carry_out(const SendInSession& action) {
+  const Session* session = parts_.sessions.find(action.session);
+  MAGNETAR_CHECK(session != nullptr);
+  seal_and_send(*session, action.type, action.subtype, action.plaintext, 0);
+}
+
+void Publisher::carry_out(const SendQueued& action) {
+  const Session* session = parts_.sessions.find(action.session);
+  MAGNETAR_CHECK(session != nullptr);
+  for (const QueuedPacket& queued : action.packets)
+    seal_and_send(*session, wire::MessageType::kMessage, wire::kSubtypeNone, queued.packet,
+                  queued.worker);
+}
+
+void Publisher::carry_out(const SendDatagram& action) {
+  const auto path = parts_.underlay.path_to(action.to);
+  if (!path) {
+    if (!parts_.kernel.send(action.to, action.bytes)) ++unreachable_;
+    return;
+  }
+  rte_mbuf* mbuf = allocate(action.bytes.size());
+  if (mbuf == nullptr) return;
+  std::ranges::copy(action.bytes, data_of(*mbuf));
+  const wire::OuterTemplate outer(*path);
+  const std::byte* frame = outer.write_before(data_of(*mbuf), action.bytes.size());
+  set_data(*mbuf, frame, outer.size() + action.bytes.size());
+  enqueue(mbuf, 0);
+}
+
+void Publisher::send_frame(ByteView frame) {
+  rte_mbuf* mbuf = allocate(frame.size());
+  if (mbuf == nullptr) return;
+  std::ranges::copy(frame, data_of(*mbuf));
+  set_data(*mbuf, data_of(*mbuf), frame.size());
+  enqueue(mbuf, 0);
+}
+
+void Publisher::seal_and_send(const Session& session, wire::MessageType type, std::uint8_t subtype,
+                              ByteView plaintext, std::uint16_t worker) {
+  const std::size_t size = plaintext.size() + kOverhead;
+  const Remote& remote = *session.hot->remote.load(std::memory_order_acquire);
+  rte_mbuf* mbuf = allocate(size);
+  if (mbuf == nullptr) return;
+  const std::uint64_t counter = session.hot->reserve(1);
+  if (counter >= kSendCounterCeiling) {
+    rte_pktmbuf_free(mbuf);
+    return;
+  }
+  std::byte* packet = data_of(*mbuf);
+  store_block(
+      packet,
+      make_header(header_prefix(first_byte(type), subtype, session.remote_index.raw()), counter));
+  std::ranges::copy(plaintext, packet + wire::Header::kSize);
+  AeadJob job{};
+  store_block(&job.nonce, make_nonce(parts_.aead.cipher(), counter));
+  job.key = &session.seal_key;
+  job.aad = packet;
+  job.aad_length = wire::Header::kSize;
+  job.text = packet + wire::Header::kSize;
+  job.length = static_cast<std::uint32_t>(plaintext.size());
+  job.tag = job.text + plaintext.size();
+  parts_.aead.seal({&job, 1});
+  session.hot->tx_packets.fetch_add(1, std::memory_order_relaxed);
+  session.hot->tx_bytes.fetch_add(plaintext.size(), std::memory_order_relaxed);
+  if (!remote.reachable) {
+    if (!parts_.kernel.send(remote.addr, {packet, size})) ++unreachable_;
+    rte_pktmbuf_free(mbuf);
+    return;
+  }
+  if (size + remote.header.size() > parts_.outside_mtu + wire::kEthernetSize) {
+    ++too_big_;
+    rte_pktmbuf_free(mbuf);
+    return;
+  }
+  const std::byte* frame = remote.header.write_before(packet, size);
+  set_data(*mbuf, frame, size + remote.header.size());
+  enqueue(mbuf, worker);
+}
+
+// An mbuf with room for `size` bytes and an outer header before them; none when that is too much
+// for a frame, or the pool is empty.
+rte_mbuf* Publisher::allocate(std::size_t size) {
+  if (size > parts_.outside_mtu + kFrameSlack) {
+    ++too_big_;
+    return nullptr;
+  }
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(parts_.pool);
+  if (mbuf == nullptr) ++overflowed_;
+  return mbuf;
+}
+
+void Publisher::enqueue(rte_mbuf* frame, std::uint16_t worker) {
+  if (parts_.rings.send_frame(worker < parts_.workers ? worker : 0, frame)) return;
+  ++overflowed_;
+  rte_pktmbuf_free(frame);
+}
+
+std::unique_ptr<Remote> Publisher::remote_for(const UnderlayAddr& addr) {
+  auto remote = std::make_unique<Remote>();
+  remote->addr = addr;
+  if (const auto path = parts_.underlay.path_to(addr)) {
+    remote->header = wire::OuterTemplate(*path);
+    remote->reachable = true;
+  }
+  return remote;
+}
+
+void Publisher::refresh_paths() {
+  parts_.underlay.forget();
+  for (const auto& [index, addr] : remotes_) {
+    const Session* session = parts_.sessions.find(index);
+    MAGNETAR_CHECK(session != nullptr);
+    auto now = remote_for(addr);
+    const Remote& before = *session->hot->remote.load(std::memory_order_relaxed);
+    // A next hop that the kernel is asking for anew still takes packets until it says otherwise.
+    if (!now->reachable && before.reachable) continue;
+    if (now->header != before.header) parts_.sessions.move(*session, std::move(now));
+  }
+}
+
+void Publisher::rearm_notices() {
+  for (const LocalIndex index : noticed_)
+    if (const Session* session = parts_.sessions.find(index))
+      session->hot->move_noticed.store(false, std::memory_order_relaxed);
+  noticed_.clear();
+}
+
+std::optional<SessionTallies> Publisher::tallies(LocalIndex index) const {
+  const Session* session = parts_.sessions.find(index);
+  if (session == nullptr) return std::nullopt;
+  const SessionHot& hot = *session->hot;
+  return SessionTallies{
+      hot.rx_packets.load(std::memory_order_relaxed), hot.rx_bytes.load(std::memory_order_relaxed),
+      hot.tx_packets.load(std::memory_order_relaxed), hot.tx_bytes.load(std::memory_order_relaxed),
+      hot.send_counter.load(std::memory_order_relaxed)};
+}
+
+}  // namespace magnetar

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way to an underlay address, as the kernel sees it, with the gateway of the configuration
+// where the kernel has no route. Answers are kept until the kernel reports a change. Control
+// thread.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/base/addr.h"
+#include "dataplane/wire/outer_packet.h"
+#include "drivers/net/netlink.h"
+
+namespace magnetar {
+
+class Underlay {
+ public:
+  // `netlink` must outlive this object. Frames leave with `mac` and from `port`.
+  Underlay(Netlink& netlink, std::vector<IpAddr> gateways, MacAddr mac, std::uint16_t port);
+
+  // None: unreachable, or the next hop's MAC is not known (the kernel has been asked for it).
+  [[nodiscard]] std::optional<wire::OuterPath> path_to(const UnderlayAddr& to);
+  // The kernel's view has changed.
+  void forget() { known_.clear(); }
+
+ private:
+  [[nodiscard]] std::optional<Path> ask(const IpAddr& to);
+
+  Netlink& netlink_;
+  std::vector<IpAddr> gateways_;
+  MacAddr mac_;
+  std::uint16_t port_;
+  std::unordered_map<IpAddr, std::optional<Path>> known_;
+};
+
+}  // namespace magnetar

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/control_plane.h"
+
+#include "controlplane/tunnel/core.h"
+#include "controlplane/tunnel/initiator_side.h"
+#include "controlplane/tunnel/lifecycle.h"
+#include "controlplane/tunnel/responder_side.h"
+#include "controlplane/tunnel/session_events.h"
+
+namespace magnetar {
+namespace {
+
+// What can be said of a handshake packet by its source and header alone.
+std::optional<Refusal> refused_unread(const Core& core, const UnderlayAddr& from,
+                                      const wire::Header& header, ByteView packet) {
+  if (packet.size() < wire::Header::kSize) return Refusal::kHandshakeTooShort;
+  if (packet.size() > handshake::kMaxPacketSize) return Refusal::kHandshakeTooLong;
+  if (from.port == 0) return Refusal::kNoPort;
+  if (core.is_own_underlay(from)) return Refusal::kOwnAddress;
+  if (header.counter == Counter{1} && header.index != 0) return Refusal::kStage1Index;
+  if (header.counter != Counter{1} && header.counter != Counter{2})
+    return Refusal::kHandshakeCounter;
+  return std::nullopt;
+}
+
+void describe(const pki::Certificate& certificate, TunnelView& view) {
+  view.name = certificate.name;
+  view.groups = certificate.groups;
+  view.cert_fingerprint = certificate.fingerprint;
+  view.cert_expires = certificate.not_after;
+}
+
+}  // namespace
+
+struct ControlPlane::Impl {
+  Impl(std::shared_ptr<const Identity> identity, ControlSettings settings, RandomSource& random)
+      : core(std::move(identity), std::move(settings), random) {}
+
+  Core core;
+  Lifecycle lifecycle{core};
+  InitiatorSide initiator{core, lifecycle};
+  ResponderSide responder{core, lifecycle};
+  SessionEvents sessions{core, lifecycle};
+};
+
+ControlPlane::ControlPlane(std::shared_ptr<const Identity> identity, ControlSettings settings,
+                           RandomSource& random)
+    : impl_(std::make_unique<Impl>(std::move(identity), std::move(settings), random)) {}
+
+ControlPlane::~ControlPlane() = default;
+
+void ControlPlane::on_handshake(const UnderlayAddr& from, const wire::Header& header,
+                                ByteView packet, Now now, Actions& out) {
+  if (const auto refusal = refused_unread(impl_->core, from, header, packet))
+    out.emplace_back(Refused{label(*refusal)});
+  else if (header.counter == Counter{1})
+    impl_->responder.on_stage_1(from, packet, now, out);
+  else
+    impl_->initiator.on_stage_2(from, LocalIndex{header.index}, packet, now, out);
+}
+
+void ControlPlane::on_recv_error(const UnderlayAddr& from, const wire::Header& header, Now,
+                                 Actions& out) {
+  impl_->sessions.on_recv_error(from, RemoteIndex{header.index}, out);
+}
+
+void ControlPlane::on_unknown_index(const UnderlayAddr& from, const wire::Header& header, Now now,
+                                    Actions& out) {
+  impl_->sessions.on_unknown_index(from, LocalIndex{header.index}, now, out);
+}
+
+void ControlPlane::on_session_message(LocalIndex session, const wire::Header& header,
+                                      ByteView plaintext, Now, Actions& out) {
+  impl_->sessions.on_message(session, header, plaintext, out);
+}
+
+void ControlPlane::on_packet_without_tunnel(VpnAddr to, QueuedPacket packet, Now now,
+                                            Actions& out) {
+  impl_->initiator.on_packet(to, std::move(packet), now, out);
+}
+
+void ControlPlane::on_moved(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out) {
+  impl_->sessions.on_moved(session, from, now, out);
+}
+
+void ControlPlane::on_time(Now now, Actions& out) { impl_->initiator.on_time(now, out); }
+
+std::optional<Instant> ControlPlane::next_timeout() const {
+  return impl_->core.pending.next_timeout();
+}
+
+bool ControlPlane::close(VpnAddr peer, Now, Actions& out) {
+  Core& core = impl_->core;
+  bool any = core.pending.find(peer) != nullptr;
+  impl_->lifecycle.end_pending(peer, kHandshakeClosed, out);
+  while (const Tunnel* const tunnel = core.tunnels.primary(peer)) {
+    impl_->lifecycle.close_and_tell(tunnel->local, "operator", out);
+    any = true;
+  }
+  return any;
+}
+
+void ControlPlane::close_all(Now, Actions& out) {
+  Core& core = impl_->core;
+  while (core.pending.size() > 0)
+    impl_->lifecycle.end_pending(VpnAddr(core.pending.by_target().begin()->first), kHandshakeClosed,
+                                 out);
+  while (core.tunnels.size() > 0)
+    impl_->lifecycle.close_and_tell(core.tunnels.by_local().begin()->first, "shutdown", out);
+}
+
+void ControlPlane::replace_identity(std::shared_ptr<const Identity> identity) {
+  impl_->core.identity = std::move(identity);
+}
+
+void ControlPlane::replace_static_remotes(std::map<VpnAddr, std::vector<UnderlayAddr>> remotes) {
+  impl_->core.settings.static_remotes = std::move(remotes);
+}
+
+std::vector<TunnelView> ControlPlane::tunnels() const {
+  const Core& core = impl_->core;
+  std::vector<TunnelView> views;
+  for (const auto& [local, tunnel] : core.tunnels.by_local()) {
+    TunnelView& view = views.emplace_back();
+    view.overlay_addrs = tunnel->overlay_addrs;
+    view.remote = tunnel->remote_addr;
+    view.local_index = local;
+    view.remote_index = tunnel->remote;
+    view.up = true;
+    view.primary = core.tunnels.primary(tunnel->overlay_addrs.front()) == tunnel.get();
+    view.initiator = tunnel->initiator();
+    view.since = tunnel->since;
+    describe(*tunnel->peer, view);
+  }
+  for (const auto& [target, pending] : core.pending.by_target()) {
+    TunnelView& view = views.emplace_back();
+    view.overlay_addrs = {target};
+    view.local_index = pending.initiator.local();
+    view.initiator = true;
+    view.since = pending.started;
+  }
+  return views;
+}
+
+std::size_t ControlPlane::tunnels_up() const { return impl_->core.tunnels.size(); }
+
+std::size_t ControlPlane::tunnels_pending() const { return impl_->core.pending.size(); }
+
+}  // namespace magnetar

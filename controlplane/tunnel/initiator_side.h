@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Handshakes we start (handshake.md sections 2, 4 and 7.1). Control thread only.
+#pragma once
+
+#include "controlplane/tunnel/lifecycle.h"
+
+namespace magnetar {
+
+class InitiatorSide {
+ public:
+  InitiatorSide(Core& core, Lifecycle& lifecycle) : core_(core), lifecycle_(lifecycle) {}
+
+  void on_packet(const VpnAddr& to, QueuedPacket packet, Now now, Actions& out);
+  void on_stage_2(const UnderlayAddr& from, LocalIndex index, ByteView packet, Now now,
+                  Actions& out);
+  void on_time(Now now, Actions& out);
+
+ private:
+  // Stage 0. None: no slot is free, and the reason is in `out`.
+  [[nodiscard]] Pending* start(const VpnAddr& target, Now now, Actions& out);
+  // Sends stage 1 to every address that is known and not blocked, or gives up.
+  void transmit(Pending& pending, Now now, Actions& out);
+  void give_up(const Pending& pending, Actions& out);
+  [[nodiscard]] std::vector<UnderlayAddr> remotes_of(const VpnAddr& target) const;
+
+  // What a stage 2 that authenticates may still be refused for.
+  [[nodiscard]] Result<void, Refusal> judge(const pki::Certificate& certificate, Now now) const;
+  void refuse(Pending& pending, const UnderlayAddr& from, const pki::Certificate& certificate,
+              Refusal why, Actions& out);
+  void complete(const VpnAddr& target, handshake::Initiator::Reply reply, const UnderlayAddr& from,
+                Now now, Actions& out);
+  void restart_elsewhere(const VpnAddr& target, handshake::Initiator::Reply reply,
+                         const UnderlayAddr& from, Now now, Actions& out);
+
+  Core& core_;
+  Lifecycle& lifecycle_;
+};
+
+}  // namespace magnetar

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the control plane keeps of one tunnel. Keys, counter and window live in the data plane.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "controlplane/identity.h"
+#include "controlplane/pki/certificate.h"
+#include "dataplane/base/addr.h"
+#include "dataplane/base/bytes.h"
+#include "dataplane/base/strong.h"
+#include "dataplane/base/time.h"
+
+namespace magnetar {
+
+// Names a stage 1: a hash over everything after its header.
+using Stage1Id = std::array<std::byte, 32>;
+[[nodiscard]] Stage1Id stage_1_id(ByteView packet);
+
+// Only of tunnels in which we answered: what a repeated stage 1 gets (handshake.md section 5).
+struct CachedAnswer {
+  Stage1Id stage_1;
+  Bytes stage_2;  // the whole packet, resent as it was
+};
+
+struct Roamed {
+  UnderlayAddr from;
+  Instant at;
+};
+
+struct Tunnel {
+  LocalIndex local;
+  RemoteIndex remote;
+  std::shared_ptr<const Identity> identity;      // ours, as shown to the peer
+  std::shared_ptr<const pki::Certificate> peer;  // verified
+  std::vector<VpnAddr> overlay_addrs;            // of the peer, the first one primary
+  UnderlayAddr remote_addr;
+  std::uint64_t peer_time_ns = 0;  // the Time the peer sent in its handshake
+  Instant since;
+  std::optional<CachedAnswer> answer;  // none: we were the initiator
+  std::optional<Roamed> roamed;        // the last move
+
+  [[nodiscard]] bool initiator() const { return !answer.has_value(); }
+};
+
+}  // namespace magnetar

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// All tunnels that stand, found by any of their names. Control thread only; emits nothing.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "controlplane/tunnel/tunnel.h"
+
+namespace magnetar {
+
+class TunnelTable {
+ public:
+  static constexpr std::size_t kMaxPerPeer = 5;
+
+  // The tunnel becomes the primary of each of its overlay addresses.
+  Tunnel& insert(Tunnel tunnel);
+  // Takes it out of every list; the next newest of an address is its primary then.
+  void erase(LocalIndex local);
+
+  [[nodiscard]] Tunnel* find(LocalIndex local);
+  [[nodiscard]] Tunnel* primary(const VpnAddr& addr) const;
+  // Every tunnel to this address, the primary first, the oldest last.
+  [[nodiscard]] std::span<Tunnel* const> all(const VpnAddr& addr) const;
+  [[nodiscard]] Tunnel* find_answered(const Stage1Id& stage_1) const;
+  // Tunnels whose peer chose this index; peers may collide.
+  [[nodiscard]] std::vector<Tunnel*> with_remote(RemoteIndex remote) const;
+
+  [[nodiscard]] std::size_t size() const { return by_local_.size(); }
+  [[nodiscard]] const std::map<LocalIndex, std::unique_ptr<Tunnel>>& by_local() const {
+    return by_local_;
+  }
+
+ private:
+  std::map<LocalIndex, std::unique_ptr<Tunnel>> by_local_;
+  std::map<VpnAddr, std::vector<Tunnel*>> by_addr_;
+  std::map<Stage1Id, Tunnel*> by_stage_1_;
+  std::unordered_multimap<RemoteIndex, Tunnel*> by_remote_;
+};
+
+}  // namespace magnetar
