@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a bench prints: a table for people, the contract's rows for machines.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace magnetar::bench {
+
+struct Row {
+  std::string name;
+  std::string pipeline;
+  std::string cipher;
+  std::size_t bytes = 0;
+  std::size_t sessions = 1;
+  double cycles_per_packet = 0;
+  double limit_cycles_per_packet = 0;
+  std::size_t runs = 0;
+};
+
+[[nodiscard]] double median(std::vector<double> values);
+void print_table(const std::vector<Row>& rows, double cycles_per_ns);
+// False: the file could not be written.
+[[nodiscard]] bool write_json(const std::string& path, const std::vector<Row>& rows,
+                              double cycles_per_ns);
+
+}  // namespace magnetar::bench
