@@ -69,7 +69,10 @@ App::App(std::filesystem::path config_path, const config::Config& config,
       underlay_(plane_->netlink(), config.outside.gateways, plane_->outside().mac(),
                 config.outside.listen_port),
       publisher_({plane_->sessions(), plane_->routes(), plane_->rings(), *aead_, underlay_,
-                  plane_->reservation(), plane_->pool(), plane_->workers(), config.outside.mtu}),
+                  [this](const UnderlayAddr& to, ByteView bytes) {
+                    return plane_->reservation().send(to, bytes);
+                  },
+                  plane_->pool(), plane_->workers(), config.outside.mtu}),
       control_(config.identity, settings_of(config, *plane_), *random_),
       worker_cycles_(plane_->workers()),
       busy_(plane_->workers()),
@@ -116,6 +119,7 @@ void App::watch_everything() {
 void App::run() {
   plane_->start();
   next_second_ = read_clock().steady;
+  announce();
   ops::notify_ready();
   while (!stopping_) {
     const bool more = take_punted();
@@ -135,6 +139,25 @@ void App::run() {
     }
   }
   shut_down();
+}
+
+// One line a port: what carries the packets, and what would be faster.
+void App::announce() {
+  ops::Snapshot now;
+  fill_ports(now);
+  for (const ops::PortView& port : now.ports) {
+    std::string line = "event=\"port open\" side=" + port.side;
+    line += " name=" + ops::logfmt_value(port.name) + " backend=" + port.backend;
+    line += " queues=" + std::to_string(port.queues) + " mtu=" + std::to_string(port.mtu);
+    if (!port.note.empty()) line += " note=" + ops::logfmt_value(port.note);
+    ops::log(LogLevel::kInfo, line);
+  }
+  if (!plane_->fallback_reason().empty())
+    ops::log(LogLevel::kWarning,
+             "event=\"af_xdp not taken\" reason=" + ops::logfmt_value(plane_->fallback_reason()));
+  ops::log(LogLevel::kInfo,
+           "event=ready version=" MAGNETAR_VERSION " workers=" + std::to_string(plane_->workers()) +
+               " memory=" + (plane_->hugepages() ? "hugepages" : "ordinary"));
 }
 
 Instant App::next_deadline() const {

@@ -50,6 +50,7 @@ class App {
 
   void carry_out(Actions& actions);
   [[nodiscard]] Instant next_deadline() const;
+  void announce();
   void shut_down();
 
   // The operator.

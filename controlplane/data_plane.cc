@@ -20,14 +20,10 @@ constexpr unsigned kTransmitRing = 1024;
 constexpr unsigned kMbufsBase = 8192;      // rings and bursts in flight
 constexpr unsigned kMbufsPerQueue = 8192;  // descriptors of a queue pair, both ways
 constexpr unsigned kPoolCache = 256;
-constexpr std::uint16_t kHeadroom = RTE_PKTMBUF_HEADROOM;
-constexpr std::uint16_t kTailroom = 64;
 constexpr const char* kTwinName = "magnetar-out";
 
-// At least 2,048 of frame, since some devices want whole powers of two.
 std::uint16_t data_room(const config::Config& config) {
-  const unsigned largest = std::max(config.outside.mtu, config.inside.mtu);
-  return static_cast<std::uint16_t>(kHeadroom + std::max(largest + 64U, 2048U) + kTailroom);
+  return packet_data_room(std::max(config.outside.mtu, config.inside.mtu));
 }
 
 unsigned mbufs_of(const config::Config& config) {

@@ -52,9 +52,9 @@ ControlRings::~ControlRings() {
 unsigned ControlRings::punt(std::span<rte_mbuf*> packets) {
   const auto size = static_cast<unsigned>(packets.size());
   const unsigned taken = rte_ring_mp_enqueue_burst(punted_, as_objects(packets), size, nullptr);
-  // Pairs with prepare_to_sleep(): either it sees our packets, or we see that it sleeps.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (taken > 0 && asleep_.load(std::memory_order_relaxed) && asleep_.exchange(false)) {
+  // Pairs with prepare_to_sleep(): of the two exchanges one comes second and sees what the other
+  // side did before its own: either we see that it sleeps, or it sees our packets.
+  if (taken > 0 && asleep_.exchange(false)) {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
   }
@@ -84,8 +84,7 @@ bool ControlRings::send_frame(unsigned worker, rte_mbuf* frame) {
 }
 
 bool ControlRings::prepare_to_sleep() {
-  asleep_.store(true);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  asleep_.exchange(true);
   if (rte_ring_empty(punted_) == 1) return true;
   asleep_.store(false);
   return false;

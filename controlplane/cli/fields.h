@@ -36,7 +36,8 @@ namespace magnetar::cli {
 
 [[nodiscard]] inline std::uint64_t count_of(const nlohmann::json& object, const char* key) {
   const nlohmann::json& value = field(object, key);
-  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
+  const bool negative = value.is_number_integer() && !value.is_number_unsigned() && value < 0;
+  return value.is_number_integer() && !negative ? value.get<std::uint64_t>() : 0;
 }
 
 [[nodiscard]] inline bool is_true(const nlohmann::json& object, const char* key) {

@@ -14,7 +14,7 @@ struct Payload {
   Bytes certificate;  // handshake form, without its public key
   std::uint32_t initiator_index = 0;
   std::uint32_t responder_index = 0;
-  std::uint64_t time_ns = 0;  // sender's wall clock, Unix time in nanoseconds
+  std::uint64_t time_ns = 0;              // sender's wall clock, Unix time in nanoseconds
   std::uint32_t certificate_version = 0;  // 0: not written, as 1.6.1 does; means 1
 
   friend bool operator==(const Payload&, const Payload&) = default;

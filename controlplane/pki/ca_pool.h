@@ -27,9 +27,9 @@ enum class VerifyError : std::uint8_t {
   kGroupNotAllowed,
   kNetworkNotAllowed,
   kUnsafeNetworkNotAllowed,
-  kIsCa,         // a CA's certificate used as a host's
-  kNoNetwork,    // a host without an overlay address
-  kBadNetwork,   // loopback, multicast, broadcast or unspecified as an overlay address
+  kIsCa,        // a CA's certificate used as a host's
+  kNoNetwork,   // a host without an overlay address
+  kBadNetwork,  // loopback, multicast, broadcast or unspecified as an overlay address
 };
 // Metric label ("unknown_issuer") and a text for people ("issued by a CA that is not trusted").
 [[nodiscard]] std::string_view label(VerifyError error);

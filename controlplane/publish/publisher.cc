@@ -73,9 +73,9 @@ void Publisher::carry_out(const SendQueued& action) {
 }
 
 void Publisher::carry_out(const SendDatagram& action) {
-  const auto path = parts_.underlay.path_to(action.to);
+  const auto path = parts_.paths.path_to(action.to);
   if (!path) {
-    if (!parts_.kernel.send(action.to, action.bytes)) ++unreachable_;
+    if (!parts_.send_by_kernel(action.to, action.bytes)) ++unreachable_;
     return;
   }
   rte_mbuf* mbuf = allocate(action.bytes.size());
@@ -123,7 +123,7 @@ void Publisher::seal_and_send(const Session& session, wire::MessageType type, st
   session.hot->tx_packets.fetch_add(1, std::memory_order_relaxed);
   session.hot->tx_bytes.fetch_add(plaintext.size(), std::memory_order_relaxed);
   if (!remote.reachable) {
-    if (!parts_.kernel.send(remote.addr, {packet, size})) ++unreachable_;
+    if (!parts_.send_by_kernel(remote.addr, {packet, size})) ++unreachable_;
     rte_pktmbuf_free(mbuf);
     return;
   }
@@ -158,7 +158,7 @@ void Publisher::enqueue(rte_mbuf* frame, std::uint16_t worker) {
 std::unique_ptr<Remote> Publisher::remote_for(const UnderlayAddr& addr) {
   auto remote = std::make_unique<Remote>();
   remote->addr = addr;
-  if (const auto path = parts_.underlay.path_to(addr)) {
+  if (const auto path = parts_.paths.path_to(addr)) {
     remote->header = wire::OuterTemplate(*path);
     remote->reachable = true;
   }
@@ -166,7 +166,7 @@ std::unique_ptr<Remote> Publisher::remote_for(const UnderlayAddr& addr) {
 }
 
 void Publisher::refresh_paths() {
-  parts_.underlay.forget();
+  parts_.paths.forget();
   for (const auto& [index, addr] : remotes_) {
     const Session* session = parts_.sessions.find(index);
     MAGNETAR_CHECK(session != nullptr);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -14,7 +15,6 @@
 #include "dataplane/crypto/aead.h"
 #include "dataplane/tables/route_table.h"
 #include "dataplane/tables/session_table.h"
-#include "drivers/net/port.h"
 
 struct rte_mempool;
 
@@ -33,13 +33,14 @@ class Publisher {
     RouteTable& routes;
     ControlRings& rings;
     Aead& aead;
-    Underlay& underlay;
-    PortReservation& kernel;  // sends what only the kernel can resolve so far
+    PathFinder& paths;
+    // Sends what only the kernel can resolve so far; false: it cannot either.
+    std::function<bool(const UnderlayAddr&, ByteView)> send_by_kernel;
     rte_mempool* pool;
     std::uint16_t workers;
     std::uint16_t outside_mtu;
   };
-  explicit Publisher(const Parts& parts) : parts_(parts) {}
+  explicit Publisher(Parts parts) : parts_(std::move(parts)) {}
 
   void carry_out(OpenSession& action);
   void carry_out(const CloseSession& action);

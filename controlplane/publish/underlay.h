@@ -14,15 +14,22 @@
 
 namespace magnetar {
 
-class Underlay {
+class PathFinder {
+ public:
+  virtual ~PathFinder() = default;
+  // None: unreachable, or the next hop's MAC is not known (the kernel has been asked for it).
+  [[nodiscard]] virtual std::optional<wire::OuterPath> path_to(const UnderlayAddr& to) = 0;
+  // The kernel's view has changed.
+  virtual void forget() = 0;
+};
+
+class Underlay final : public PathFinder {
  public:
   // `netlink` must outlive this object. Frames leave with `mac` and from `port`.
   Underlay(Netlink& netlink, std::vector<IpAddr> gateways, MacAddr mac, std::uint16_t port);
 
-  // None: unreachable, or the next hop's MAC is not known (the kernel has been asked for it).
-  [[nodiscard]] std::optional<wire::OuterPath> path_to(const UnderlayAddr& to);
-  // The kernel's view has changed.
-  void forget() { known_.clear(); }
+  [[nodiscard]] std::optional<wire::OuterPath> path_to(const UnderlayAddr& to) override;
+  void forget() override { known_.clear(); }
 
  private:
   [[nodiscard]] std::optional<Path> ask(const IpAddr& to);

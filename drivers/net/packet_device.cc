@@ -12,6 +12,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <rte_mbuf.h>
 #include <sys/socket.h>
 
 #include "drivers/net/ethdev_device.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr const char* kDeviceName = "net_af_packet_magnetar";
 constexpr unsigned kFrames = 2048;
 constexpr std::uint32_t kPage = 4096;
+constexpr std::uint32_t kSlotUnit = 512;
 
 // DPDK's driver keeps its sockets to itself, and they are all we lack to set a filter.
 std::set<int> packet_sockets() {
@@ -87,11 +89,24 @@ bool filter_socket(int fd, std::uint16_t port) {
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
 }
 
+// What the sockets took before they had their filter.
+void discard_unfiltered(EthdevDevice& ethdev) {
+  for (std::uint16_t i = 0; i < ethdev.receive_queues(); ++i) {
+    const auto queue = ethdev.queue(0, i);
+    std::array<rte_mbuf*, 64> packets{};
+    std::uint16_t got = packets.size();
+    for (unsigned all = 0; got == packets.size() && all < kFrames; all += got) {
+      got = queue->receive(packets);
+      rte_pktmbuf_free_bulk(packets.data(), got);
+    }
+  }
+}
+
 std::string vdev_arguments(const PacketDeviceOptions& options) {
-  constexpr std::uint32_t kSmallSlotBlock = 16 * kPage;
   const std::uint32_t slot = packet_ring_slot(options.mtu);
-  // The driver takes the ring for one array, so slots must fill their blocks without a rest.
-  const std::uint32_t block = slot < kPage ? kSmallSlotBlock : slot;
+  // The driver takes the ring for one array, so slots must fill their blocks without a rest, and
+  // blocks are whole pages.
+  const std::uint32_t block = slot * (kPage / kSlotUnit);
   return "iface=" + options.interface + ",qpairs=" + std::to_string(options.queues) +
          ",blocksz=" + std::to_string(block) + ",framesz=" + std::to_string(slot) +
          ",framecnt=" + std::to_string(kFrames) + ",qdisc_bypass=1";
@@ -133,10 +148,10 @@ class PacketDevice final : public OutsideDevice {
 }  // namespace
 
 std::uint32_t packet_ring_slot(std::uint16_t mtu) {
-  constexpr std::uint32_t kSmallSlot = 2048;
+  constexpr std::uint32_t kLeast = 2048;
   constexpr std::uint32_t kSlotHeader = 128;  // tpacket2_hdr, sockaddr_ll, alignment, Ethernet
-  const std::uint32_t needed = kSlotHeader + mtu;
-  return needed <= kSmallSlot ? kSmallSlot : (needed + kPage - 1) / kPage * kPage;
+  const std::uint32_t needed = std::max(kLeast, kSlotHeader + mtu);
+  return (needed + kSlotUnit - 1) / kSlotUnit * kSlotUnit;
 }
 
 Result<std::unique_ptr<OutsideDevice>, DeviceError> open_packet_device(
@@ -157,6 +172,7 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_packet_device(
     if (!filter_socket(fd, options.listen_port))
       return fail(os_error("cannot filter what AF_PACKET receives on " + options.interface, errno));
   }
+  discard_unfiltered(**ethdev);
   return std::make_unique<PacketDevice>(std::move(*ethdev), std::move(sockets));
 }
 

@@ -32,7 +32,7 @@ struct OutsidePortOptions {
 
 // The data room that packet buffers need (rte_pktmbuf_pool_create) so that every backend can
 // receive frames of `mtu` into them and leave the head- and tailroom that PortQueue promises.
-// AF_XDP takes rooms from 2048 to 4096 bytes only, which this gives up to an mtu near 3,700.
+// AF_XDP takes rooms from 2048 to 4096 bytes only, which this gives up to an mtu of 3,456.
 [[nodiscard]] std::uint16_t packet_data_room(std::uint16_t mtu);
 
 struct PortCounters {

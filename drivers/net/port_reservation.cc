@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -38,8 +37,8 @@ const sockaddr* generic(const Address& address) {
 // The process reads packets elsewhere: what the kernel's stack brings here is a copy, dropped
 // before it is queued.
 bool drop_everything(int fd) {
-  std::array<sock_filter, 1> code{BPF_STMT(BPF_RET | BPF_K, 0)};
-  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  sock_filter code = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{1, &code};
   const int least = 1;  // the kernel raises it to its minimum
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 &&
          setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)) == 0;

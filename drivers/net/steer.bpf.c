@@ -2,7 +2,8 @@
 // Runs in the kernel for each frame that arrives on the outside interface: UDP to the Nebula port
 // goes to our AF_XDP socket of that queue, everything else to the kernel as ever (ARP, neighbour
 // discovery, ICMP, SSH, fragments, tagged frames).
-// clang-format off: the helpers use the types of linux/bpf.h without including it
+// The BPF helpers use the types of linux/bpf.h without including it, so the order is fixed.
+// clang-format off
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>

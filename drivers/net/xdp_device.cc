@@ -111,7 +111,6 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_xdp_device(const XdpDev
     sockets.push_back(std::move(*socket));
   }
   if (auto done = (*steer)->prove(); !done) return fail(std::move(done).error());
-  // Buffers are lent once nothing else but the last two steps can fail: they do not come back.
   for (auto& socket : sockets) {
     if (auto done = socket->lend_buffers(); !done) return fail(std::move(done).error());
   }

@@ -25,6 +25,9 @@ constexpr std::uint32_t kBurst = 64;
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint32_t kMinChunk = 2048;  // XDP_UMEM_MIN_CHUNK_SIZE; at most a page
 
+// No port has such a number, and mbufs in a pool have another (RTE_MBUF_PORT_INVALID).
+constexpr std::uint16_t kFirstMark = 0xf000;
+
 struct Extent {
   std::uintptr_t begin = UINTPTR_MAX;
   std::uintptr_t end = 0;
@@ -71,7 +74,7 @@ Result<std::unique_ptr<XdpSocket>, DeviceError> XdpSocket::open(const InterfaceF
                                                                 std::uint32_t queue,
                                                                 const PoolMemory& memory) {
   using std::chrono::milliseconds;
-  std::unique_ptr<XdpSocket> self(new XdpSocket(memory));
+  std::unique_ptr<XdpSocket> self(new XdpSocket(memory, queue));
   if (const int result = create_umem(&self->umem_, memory, &self->fill_, &self->completed_);
       result != 0)
     return fail(os_error("the kernel does not share packet buffers for AF_XDP", -result));
@@ -95,9 +98,26 @@ Result<std::unique_ptr<XdpSocket>, DeviceError> XdpSocket::open(const InterfaceF
   return self;
 }
 
+XdpSocket::XdpSocket(const PoolMemory& memory, std::uint32_t queue)
+    : memory_(memory), mark_(static_cast<std::uint16_t>(kFirstMark + queue)) {}
+
 XdpSocket::~XdpSocket() {
+  const bool take = socket_ != nullptr && !zero_copy();
   if (socket_ != nullptr) xsk_socket__delete(socket_);
   if (umem_ != nullptr) xsk_umem__delete(umem_);
+  if (take) take_back();
+}
+
+void XdpSocket::take_back() {
+  rte_mempool_obj_iter(
+      memory_.pool,
+      [](rte_mempool*, void* self, void* object, unsigned) {
+        auto* packet = static_cast<rte_mbuf*>(object);
+        if (packet->port != static_cast<const XdpSocket*>(self)->mark_) return;
+        packet->port = RTE_MBUF_PORT_INVALID;
+        rte_pktmbuf_free(packet);
+      },
+      this);
 }
 
 Result<void, DeviceError> XdpSocket::lend_buffers() {
@@ -134,14 +154,17 @@ bool XdpSocket::refill(std::uint32_t count) {
     rte_pktmbuf_free_bulk(fresh.data(), count);
     return false;
   }
-  for (std::uint32_t i = 0; i < count; ++i)
+  for (std::uint32_t i = 0; i < count; ++i) {
+    fresh[i]->port = mark_;
     *xsk_ring_prod__fill_addr(&fill_, at + i) = address_of(fresh[i]);
+  }
   xsk_ring_prod__submit(&fill_, count);
   return true;
 }
 
 rte_mbuf* XdpSocket::received(const xdp_desc& descriptor) {
   rte_mbuf* packet = mbuf_at(descriptor.addr);
+  packet->port = RTE_MBUF_PORT_INVALID;
   const std::uint64_t offset = xsk_umem__extract_offset(descriptor.addr);
   if (offset + descriptor.len + kPortTailroom > packet->buf_len) {
     oversized_.fetch_add(1, std::memory_order_relaxed);
@@ -183,8 +206,10 @@ void XdpSocket::reclaim() {
   std::array<rte_mbuf*, kBurst> sent;
   std::uint32_t at = 0;
   while (const std::uint32_t count = xsk_ring_cons__peek(&completed_, kBurst, &at)) {
-    for (std::uint32_t i = 0; i < count; ++i)
+    for (std::uint32_t i = 0; i < count; ++i) {
       sent[i] = mbuf_at(*xsk_ring_cons__comp_addr(&completed_, at + i));
+      sent[i]->port = RTE_MBUF_PORT_INVALID;
+    }
     xsk_ring_cons__release(&completed_, count);
     rte_pktmbuf_free_bulk(sent.data(), count);
   }
@@ -208,7 +233,8 @@ std::uint16_t XdpSocket::transmit(std::span<rte_mbuf*> packets) {
   std::uint32_t at = 0;
   if (count != 0 && xsk_ring_prod__reserve(&tx_, count, &at) == count) {
     for (std::uint32_t i = 0; i < count; ++i) {
-      const rte_mbuf* packet = packets[i];
+      rte_mbuf* packet = packets[i];
+      packet->port = mark_;
       const std::uint64_t offset = packet->data_off;
       *xsk_ring_prod__tx_desc(&tx_, at + i) = {
           .addr = address_of(packet) | (offset << XSK_UNALIGNED_BUF_OFFSET_SHIFT),

@@ -37,7 +37,9 @@ class XdpSocket {
  public:
   [[nodiscard]] static Result<std::unique_ptr<XdpSocket>, DeviceError> open(
       const InterfaceFacts& interface, std::uint32_t queue, const PoolMemory& memory);
-  ~XdpSocket();  // mbufs that the kernel still has are lost to the pool
+  // Takes the mbufs back that the kernel still has (without zero-copy: a device may go on writing
+  // into its own for a while, so those are lost to the pool). The pool must be there still.
+  ~XdpSocket();
   XdpSocket(const XdpSocket&) = delete;
   XdpSocket& operator=(const XdpSocket&) = delete;
 
@@ -54,7 +56,8 @@ class XdpSocket {
   [[nodiscard]] std::uint64_t missed() const;
 
  private:
-  explicit XdpSocket(const PoolMemory& memory) : memory_(memory) {}
+  XdpSocket(const PoolMemory& memory, std::uint32_t queue);
+  void take_back();
   bool refill(std::uint32_t count);
   void reclaim();
   void kick();
@@ -63,6 +66,7 @@ class XdpSocket {
   [[nodiscard]] std::uint64_t address_of(const rte_mbuf* packet) const;
 
   PoolMemory memory_;
+  std::uint16_t mark_;  // in the port field of mbufs that the kernel has
   xsk_umem* umem_ = nullptr;
   xsk_socket* socket_ = nullptr;
   xsk_ring_cons rx_{};

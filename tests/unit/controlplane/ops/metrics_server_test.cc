@@ -70,7 +70,8 @@ TEST(MetricsServer, ServesNothingElse) {
   ASSERT_TRUE(server.has_value()) << server.error();
   for (const char* path : {"/", "/etc/passwd", "/../../etc/passwd"}) {
     SCOPED_TRACE(path);
-    EXPECT_TRUE(get((*server)->port(), path).starts_with("HTTP/1.1 40"));
+    const std::string answer = get((*server)->port(), path);
+    EXPECT_EQ(answer.substr(answer.find(' ') + 1, 2), "40") << answer;  // 400 or 404
   }
 }
 

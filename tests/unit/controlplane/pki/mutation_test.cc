@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Certificates cut short or with one bit changed: none of them may verify.
+// Certificates cut short or with one bit changed: none of them may verify. The one exception are
+// the bits past the 32nd of an address word, which are cut off (wire.md section 4): what is left is
+// the certificate as it was signed, under its own fingerprint.
 #include <gtest/gtest.h>
 
 #include "controlplane/pki/ca_pool.h"
@@ -58,7 +60,7 @@ TEST_P(Mutation, NoFlippedBitVerifies) {
   Bytes changed = good_;
   for (std::size_t bit = 0; bit < good_.size() * 8; ++bit) {
     changed[bit / 8] ^= std::byte{1} << (bit % 8);
-    EXPECT_FALSE(verifies(changed)) << "bit " << bit;
+    EXPECT_TRUE(!verifies(changed) || encode_v1(testing::decoded(changed)) == good_) << bit;
     changed[bit / 8] = good_[bit / 8];
   }
 }
@@ -68,9 +70,32 @@ TEST_P(Mutation, NoFlippedBitOfTheHandshakeFormVerifies) {
   Bytes changed = bare;
   for (std::size_t bit = 0; bit < bare.size() * 8; ++bit) {
     changed[bit / 8] ^= std::byte{1} << (bit % 8);
-    EXPECT_FALSE(verifies_from_handshake(changed)) << "bit " << bit;
+    const auto certificate = decode_v1_from_handshake(changed, std::span(key_).first<32>());
+    EXPECT_TRUE(!verifies_from_handshake(changed) || encode_v1(*certificate) == good_) << bit;
     changed[bit / 8] = bare[bit / 8];
   }
+}
+
+// Five bytes of seven bits: an address or mask of five bytes has three bits too many.
+TEST_P(Mutation, OnlyBitsPastTheThirtySecondDoNotCount) {
+  int without_effect = 0;
+  Bytes changed = good_;
+  for (std::size_t bit = 0; bit < good_.size() * 8; ++bit) {
+    changed[bit / 8] ^= std::byte{1} << (bit % 8);
+    if (verifies(changed)) {
+      ++without_effect;
+      EXPECT_EQ(good_[bit / 8] & std::byte{0xf0}, std::byte{0}) << "a fifth byte, of four bits";
+      EXPECT_TRUE(bit % 8 >= 4 && bit % 8 <= 6) << bit;
+    }
+    changed[bit / 8] = good_[bit / 8];
+  }
+  const Certificate certificate = testing::decoded(good_);
+  int long_words = 0;
+  for (const auto* prefixes : {&certificate.networks, &certificate.unsafe_networks})
+    for (const Prefix& prefix : *prefixes)
+      long_words +=
+          1 + (prefix.addr.v4_value() >> 28U != 0 ? 1 : 0);  // every mask, large addresses
+  EXPECT_EQ(without_effect, 3 * long_words);
 }
 
 INSTANTIATE_TEST_SUITE_P(ThreeCertificates, Mutation,

@@ -188,7 +188,7 @@ TEST(Responder, EveryLengthOfGarbageCostsOneRefusalAndNoMore) {
   for (std::size_t length = 0; length <= 2000; ++length) {
     random.fill(garbage);
     const ByteView packet = ByteView(garbage).first(length);
-    for (const std::uint64_t counter : {1, 2}) {
+    for (const std::uint64_t counter : {1U, 2U}) {
       Actions out;
       pair.bob.control.on_handshake(kAliceAt, {.counter = Counter{counter}}, packet, pair.bob.now,
                                     out);

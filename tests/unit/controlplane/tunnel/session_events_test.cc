@@ -24,7 +24,7 @@ Bytes recv_error(std::uint32_t index) {
 TEST(SessionEvents, ATestRequestIsEchoed) {
   Pair pair;
   const auto stood = pair.stand();
-  for (const std::size_t size : {0, 1, 16, 17, 1400, 8192}) {
+  for (const std::size_t size : {0U, 1U, 16U, 17U, 1400U, 8192U}) {
     SCOPED_TRACE(size);
     const Bytes body(size, std::byte{0x5a});
     const Actions out = pair.bob.message(stood.bob, MessageType::kTest, 0, body);

@@ -82,7 +82,8 @@ void expect_opens(const Case& c, const OpenSession& session, const std::string& 
 }
 
 TEST(Transcript, AsInitiator) {
-  for (const json& row : load_vectors("handshakes-v1.json")["transcripts"]) {
+  const json vectors = load_vectors("handshakes-v1.json");
+  for (const json& row : vectors["transcripts"]) {
     SCOPED_TRACE(row["cipher"].get<std::string>());
     Case c(row);
     c.expect_draws("initiator");
@@ -112,7 +113,8 @@ TEST(Transcript, AsInitiator) {
 }
 
 TEST(Transcript, AsResponder) {
-  for (const json& row : load_vectors("handshakes-v1.json")["transcripts"]) {
+  const json vectors = load_vectors("handshakes-v1.json");
+  for (const json& row : vectors["transcripts"]) {
     SCOPED_TRACE(row["cipher"].get<std::string>());
     Case c(row);
     c.expect_draws("responder");

@@ -110,7 +110,8 @@ TEST_F(Mirror, FollowsANeighbourThatMovesAndFails) {
 }
 
 TEST_F(Mirror, FindsThePathTheKernelWouldTake) {
-  run("ip link add other type dummy && ip addr add 10.88.0.1/24 dev other && ip link set other up");
+  run("ip link add other type veth peer name other-far && ip link set other-far up && "
+      "ip addr add 10.88.0.1/24 dev other && ip link set other up");
   run("ip addr add 10.77.0.5/24 dev near");
   run("ip route add 192.0.2.0/24 via 10.77.0.9 dev near src 10.77.0.5");
   run("ip route add 198.51.100.0/24 via 10.88.0.9 dev other");

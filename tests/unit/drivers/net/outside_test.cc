@@ -230,6 +230,27 @@ TEST(AfXdp, GivesWayToAfPacketWhenItFails) {
   EXPECT_FALSE((*port)->note().empty());
 }
 
+TEST(AfPacket, TakesJumboFrames) {
+  const Cable cable;
+  testbed::run("ip link set near mtu 9000 && ip link set far mtu 9000");
+  rte_mempool* pool = rte_pktmbuf_pool_create("jumbo", 511, 0, 128, packet_data_room(9000), 0);
+  ASSERT_NE(pool, nullptr);
+  auto options = near(OutsideBackend::kAfXdp);
+  options.mtu = 9000;
+  EXPECT_FALSE(OutsidePort::open(options, pool)) << "AF_XDP has no room for them";
+  options.backend = OutsideBackend::kAfPacket;
+  {
+    const auto port = OutsidePort::open(options, pool);
+    ASSERT_TRUE(port) << port.error().what;
+    const Bytes full = udp_frame(ip("10.77.0.2"), ip("10.77.0.1"), kPort, std::string(8972, 'j'));
+    for (int i = 0; i < 3; ++i) cable.send(full);  // neighbouring slots
+    const auto frames = receive(all_queues(**port), 3);
+    ASSERT_EQ(frames.size(), 3U);
+    for (const Bytes& frame : frames) EXPECT_EQ(frame, full);
+  }
+  rte_mempool_free(pool);
+}
+
 TEST(OutsidePort, SaysWhatIsWrong) {
   struct Case {
     const char* why;

@@ -173,7 +173,8 @@ bool is_arp_reply(ByteView frame) {
 }
 
 bool contains(ByteView frame, std::string_view payload) {
-  return !std::ranges::search(frame, as_bytes(payload)).empty();
+  const ByteView wanted = as_bytes(payload);
+  return std::search(frame.begin(), frame.end(), wanted.begin(), wanted.end()) != frame.end();
 }
 
 bool eventually(const std::function<bool()>& attempt) {
