@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many gateways under one virtual clock, and a seeded network between them that loses, repeats,
+// delays and reorders. The same seed gives the same run.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include "tests/sim/node.h"
+#include "tests/support/identities.h"
+
+namespace magnetar::sim {
+
+struct Link {
+  Duration latency = std::chrono::milliseconds(20);
+  Duration jitter{};  // up to this much more, drawn for each packet: later ones overtake
+  double loss = 0;
+  double duplicate = 0;
+};
+
+class World {
+ public:
+  explicit World(std::uint32_t seed = 1);
+
+  // `overlay` as "10.42.0.1"; the underlay address is the same host in 192.0.2.0/24.
+  Node& add_node(std::string_view name, std::string_view overlay, ControlSettings settings = {});
+  // `who` has the underlay address of `whom` as a static one.
+  void knows(Node& who, const Node& whom) { who.set_remotes(whom.overlay(), {whom.underlay()}); }
+  void know_each_other(Node& one, Node& other) {
+    knows(one, other);
+    knows(other, one);
+  }
+  void link(const Link& link) { link_ = link; }
+
+  [[nodiscard]] Now now() const { return now_; }
+  // One event; false once nothing is left to happen.
+  bool step();
+  void run_for(Duration time);
+  [[nodiscard]] bool run_until(const std::function<bool()>& condition, Duration limit);
+
+  // From now on what nodes send is kept in `held` and goes nowhere by itself.
+  void hold() { holding_ = true; }
+  void release() { holding_ = false; }
+  // The oldest held packet that goes to this node.
+  [[nodiscard]] Datagram take_for(const Node& node);
+  // Now, whatever the network is like. Lost if nobody lives there.
+  void deliver(const Datagram& datagram);
+  std::deque<Datagram> held;
+
+  // For nodes.
+  void transmit(Datagram datagram);
+  void wake(Node& node, std::optional<Instant> when);
+
+ private:
+  using Event = std::function<void()>;
+  void at(Instant when, Event event) { events_.emplace(when, std::move(event)); }
+  [[nodiscard]] bool happens(double probability);
+
+  testing::Authority authority_;
+  std::mt19937_64 engine_;
+  Now now_{Instant{std::chrono::seconds(1000)}, testing::kWallStart};
+  Link link_;
+  bool holding_ = false;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::multimap<Instant, Event> events_;  // equal times keep their order
+};
+
+// Both have a tunnel to the other whose indexes and addresses agree.
+[[nodiscard]] bool consistent(const Node& one, const Node& other);
+// A packet each way arrives unchanged within two seconds.
+[[nodiscard]] bool tunnel_works(World& world, Node& one, Node& other);
+
+}  // namespace magnetar::sim
