@@ -33,7 +33,7 @@ class SodiumRandom final : public RandomSource {
   void fill(MutableBytes to) override { randombytes_buf(to.data(), to.size()); }
 };
 
-ControlSettings settings_of(const config::Config& config, const DataPlane& plane) {
+ControlSettings settings_of(const config::Config& config, DataPlane& plane) {
   ControlSettings settings;
   settings.cipher = config.tunnels.cipher;
   settings.max_tunnels = config.tunnels.max;
@@ -41,8 +41,8 @@ ControlSettings settings_of(const config::Config& config, const DataPlane& plane
   settings.retries = config.handshake.retries;
   settings.queued_packets = config.handshake.queued_packets;
   settings.static_remotes = config.tunnels.static_remotes;
-  for (const IpAddr& addr : plane.facts().underlay_addrs)
-    settings.own_addrs.push_back({addr, config.outside.listen_port});
+  for (const Prefix& address : plane.netlink().addresses())
+    settings.own_addrs.push_back({address.addr, config.outside.listen_port});
   return settings;
 }
 

@@ -204,17 +204,13 @@ DataPlane::~DataPlane() {
 
 std::unique_ptr<const Facts> DataPlane::make_facts() const {
   auto facts = std::make_unique<Facts>();
-  for (const Prefix& address : netlink_->addresses()) facts->underlay_addrs.push_back(address.addr);
+  for (const Prefix& address : netlink_->addresses()) facts->underlay.add(address.addr);
   facts->listen_port = config_.outside.listen_port;
   facts->outside_mtu = config_.outside.mtu;
   facts->kernel_wants_rest = twin_ != nullptr;
   const pki::Certificate& own = config_.identity->certificate;
-  for (const Prefix& network : own.networks) {
-    facts->overlay_networks.push_back(network.masked());
-    facts->overlay_addrs.push_back(network.addr);
-  }
-  for (const Prefix& network : own.unsafe_networks)
-    facts->unsafe_networks.push_back(network.masked());
+  for (const Prefix& network : own.networks) facts->add_overlay(network);
+  for (const Prefix& network : own.unsafe_networks) facts->local.add(network);
   return facts;
 }
 

@@ -39,7 +39,6 @@ class DataPlane {
   [[nodiscard]] std::uint16_t workers() const { return static_cast<std::uint16_t>(lanes_.size()); }
   [[nodiscard]] const WorkerStats& stats(std::size_t worker) const { return lanes_[worker]->stats; }
   [[nodiscard]] unsigned core(std::size_t worker) const { return config_.workers.cores[worker]; }
-  [[nodiscard]] const Facts& facts() const { return *facts_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool hugepages() const { return eal_.hugepages(); }
   [[nodiscard]] const std::string& fallback_reason() const { return fallback_reason_; }
 

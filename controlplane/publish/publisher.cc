@@ -27,7 +27,8 @@ void Publisher::carry_out(OpenSession& action) {
   session->remote_index = action.remote;
   session->data_header = header_prefix(first_byte(wire::MessageType::kMessage), wire::kSubtypeNone,
                                        action.remote.raw());
-  session->sources = PeerSources(action.overlay_addrs, action.unsafe_networks);
+  for (const VpnAddr& addr : action.overlay_addrs) session->sources.add(addr.ip);
+  for (const Prefix& network : action.unsafe_networks) session->sources.add(network);
   parts_.aead.expand(action.send_key, session->seal_key);
   parts_.aead.expand(action.receive_key, session->open_key);
   session->owned_hot = std::make_shared<SessionHot>();

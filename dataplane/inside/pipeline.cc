@@ -72,7 +72,7 @@ Verdict InsidePipeline::accept_one(rte_mbuf& mbuf, const Facts& facts) {
   wire::InnerView inner;
   if (mbuf.nb_segs != 1 || !wire::parse_inner(view_of(mbuf), inner))
     return Verdict::kInsideMalformed;
-  if (!facts.is_local(inner.source_addr())) return Verdict::kNotOurSource;
+  if (!facts.local.contains(inner.source, inner.v4)) return Verdict::kNotOurSource;
   std::memcpy(destinations_[size_].data(), inner.destination_addr().mapped().data(), 16);
   return Verdict::kForward;
 }
@@ -105,10 +105,10 @@ void InsidePipeline::route(const Facts& facts) {
 
 // The slow way out: nobody is there, or not yet.
 void InsidePipeline::no_tunnel(rte_mbuf* mbuf, const IpAddr& destination, const Facts& facts) {
-  if (facts.is_own_overlay(destination)) return exits_.drop(mbuf, Verdict::kToOurselves);
-  if (destination.is_multicast() || facts.is_overlay_broadcast(destination))
+  if (facts.own_overlay.contains(destination)) return exits_.drop(mbuf, Verdict::kToOurselves);
+  if (destination.is_multicast() || facts.overlay_broadcast.contains(destination))
     return exits_.drop(mbuf, Verdict::kMulticast);
-  if (!facts.in_overlay(destination)) return exits_.drop(mbuf, Verdict::kNoRoute);
+  if (!facts.overlay_networks.contains(destination)) return exits_.drop(mbuf, Verdict::kNoRoute);
   exits_.punt(mbuf, PuntKind::kNoTunnel);
 }
 

@@ -103,7 +103,8 @@ Verdict OutsidePipeline::classify_one(rte_mbuf& mbuf, const Facts& facts, Inboun
   }
   const ByteView packet = frame.subspan(out.outer.payload_offset, out.outer.payload_length);
   if (packet.size() <= 1) return Verdict::kPunch;
-  if (facts.in_overlay(out.outer.source())) return Verdict::kOwnOverlaySource;
+  if (facts.overlay_networks.contains(out.outer.source_ip, out.outer.v4))
+    return Verdict::kOwnOverlaySource;
   const auto header = wire::parse_header(packet);
   if (!header) return verdict_of(header.error());
   if (!wire::kMessageRules[static_cast<std::size_t>(header->type)].encrypted)
@@ -224,8 +225,8 @@ Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
   }
   wire::InnerView inner;
   if (!wire::parse_inner(text, inner)) return Verdict::kInnerMalformed;
-  if (!packet.session->sources.allows(inner.source, inner.v4)) return Verdict::kWrongSource;
-  if (!facts.is_local(inner.destination_addr())) return Verdict::kNotForUs;
+  if (!packet.session->sources.contains(inner.source, inner.v4)) return Verdict::kWrongSource;
+  if (!facts.local.contains(inner.destination, inner.v4)) return Verdict::kNotForUs;
   set_data(*packet.mbuf, text.data(), text.size());
   return Verdict::kForward;
 }

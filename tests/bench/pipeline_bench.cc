@@ -29,6 +29,9 @@ constexpr std::size_t kMostPackets = 256;
 constexpr std::uint16_t kDataRoom = 128 + 9216 + 64;
 constexpr std::size_t kNebula = 42;  // offset of the Nebula packet in an IPv4 frame
 
+const IpAddr kOverlay = IpAddr::v4(0x0a2a0001);
+const UnderlayAddr kOwn{IpAddr::v4(0xc0000201), 4242};
+
 // Two ends of one session, as one gateway would see the other.
 testing::PeerSpec peer() {
   testing::PeerSpec spec;
@@ -61,15 +64,14 @@ class Bench {
         rings_(1, 64, 64),
         worker_({0, outside_, inside_, sessions_, routes_, facts_, *aead_, rings_, stats_}, grace_,
                 IdlePolicy::kPoll) {
-    own_.underlay_addrs = {IpAddr::v4(0xc0000201)};
+    own_.underlay.add(kOwn.ip);
     own_.listen_port = 4242;
     own_.outside_mtu = 9200;
-    own_.overlay_addrs = {IpAddr::v4(0x0a2a0001)};
-    own_.overlay_networks = {*Prefix::parse("10.42.0.0/16")};
+    own_.add_overlay({kOverlay, 16});
     facts_ = &own_;
     grace_.enter(0);
     const testing::PeerSpec spec = peer();
-    sessions_.publish(testing::make_session(spec, *aead_, {own_.underlay_addrs[0], 4242}));
+    sessions_.publish(testing::make_session(spec, *aead_, kOwn));
     session_ = sessions_.find(spec.local);
     MAGNETAR_CHECK(routes_.set(spec.overlay, session_));
     mbufs_.resize(std::min(kMostPackets, kBufferBytes / (bytes + 512)));
@@ -153,10 +155,9 @@ class Bench {
 
   // What the peer would have sent: sealed by our own pipeline, then turned round.
   void seal_frames() {
-    plain_ = inner_packet(bytes_, own_.overlay_addrs[0], peer().overlay.ip);
-    const Bytes theirs = inner_packet(bytes_, peer().overlay.ip, own_.overlay_addrs[0]);
-    const wire::OuterTemplate outer(
-        {.source = peer().addr, .destination = {own_.underlay_addrs[0], 4242}});
+    plain_ = inner_packet(bytes_, kOverlay, peer().overlay.ip);
+    const Bytes theirs = inner_packet(bytes_, peer().overlay.ip, kOverlay);
+    const wire::OuterTemplate outer({.source = peer().addr, .destination = kOwn});
     for (std::size_t i = 0; i < mbufs_.size(); ++i) {
       Bytes frame(kNebula + 32 + bytes_);
       std::byte* header = frame.data() + kNebula;

@@ -11,11 +11,12 @@ namespace {
 
 Facts make_facts(IpAddr overlay, const UnderlayAddr& underlay) {
   Facts facts;
-  facts.underlay_addrs = {underlay.ip, *IpAddr::parse("2001:db8::1")};
+  facts.underlay = {*Prefix::parse(underlay.ip.to_string() + "/32"),
+                    *Prefix::parse("2001:db8::1/128")};
   facts.listen_port = underlay.port;
-  facts.overlay_addrs = {overlay, *IpAddr::parse("fd42::1")};
-  facts.overlay_networks = {*Prefix::parse("10.42.0.0/16"), *Prefix::parse("fd42::/64")};
-  facts.unsafe_networks = {*Prefix::parse("192.168.7.0/24")};
+  facts.add_overlay({overlay, 16});
+  facts.add_overlay(*Prefix::parse("fd42::1/64"));
+  facts.local.add(*Prefix::parse("192.168.7.0/24"));
   return facts;
 }
 
@@ -32,7 +33,8 @@ std::unique_ptr<Session> make_session(const PeerSpec& spec, Aead& aead, const Un
   session->local = spec.local;
   session->remote_index = spec.remote;
   session->data_header = header_prefix(0x11, 0, spec.remote.raw());
-  session->sources = PeerSources({spec.overlay}, spec.unsafe_networks);
+  session->sources.add(spec.overlay.ip);
+  for (const Prefix& network : spec.unsafe_networks) session->sources.add(network);
   aead.expand(spec.send_key, session->seal_key);
   aead.expand(spec.receive_key, session->open_key);
   session->owned_hot = std::make_shared<SessionHot>();
@@ -50,7 +52,8 @@ std::unique_ptr<Session> make_session(const PeerSpec& spec, Aead& aead, const Un
 }
 
 DataPlane::DataPlane(Cipher cipher, IpAddr overlay, UnderlayAddr underlay)
-    : pool(make_pool(8191)),
+    : own_addr(underlay),
+      pool(make_pool(8191)),
       outside(pool.get()),
       inside(pool.get()),
       sessions(1024, grace),
@@ -67,9 +70,8 @@ DataPlane::DataPlane(Cipher cipher, IpAddr overlay, UnderlayAddr underlay)
 DataPlane::~DataPlane() { grace.leave(0); }
 
 const Session& DataPlane::add_peer(const PeerSpec& spec) {
-  const UnderlayAddr own{
-      spec.addr.ip.is_v4() ? facts.load()->underlay_addrs[0] : facts.load()->underlay_addrs[1],
-      facts.load()->listen_port};
+  const UnderlayAddr own =
+      spec.addr.ip.is_v4() ? own_addr : *UnderlayAddr::parse("[2001:db8::1]:4242");
   sessions.publish(make_session(spec, *aead, own));
   const Session* published = sessions.find(spec.local);
   MAGNETAR_CHECK(published != nullptr && routes.set(spec.overlay, published));

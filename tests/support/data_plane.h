@@ -51,6 +51,7 @@ class DataPlane {
     }
   }
 
+  UnderlayAddr own_addr;  // IPv4
   Pool pool;
   MemoryPort outside;
   MemoryPort inside;
