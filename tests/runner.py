@@ -68,7 +68,7 @@ def build_release():
 def configured(directory, options, **environment):
     if not (directory / "build.ninja").exists():
         # -O1: what runs here is short, and compiling it is not.
-        must_build(["meson", "setup", directory, "-Ddebug=true", "-Doptimization=1", *options],
+        must_build(["meson", "setup", directory, "-Ddebug=false", "-Dcpp_args=-g1", "-Doptimization=1", *options],
                    **environment)
     return directory
 
