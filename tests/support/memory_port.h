@@ -8,6 +8,7 @@
 
 #include <rte_mbuf.h>
 
+#include "dataplane/base/check.h"
 #include "dataplane/packet/meta.h"
 #include "dataplane/port.h"
 
@@ -24,6 +25,7 @@ class MemoryPort final : public PortQueue {
   // The device will receive a copy of these bytes.
   void arrive(ByteView bytes) {
     rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_);
+    MAGNETAR_CHECK(mbuf != nullptr && bytes.size() <= rte_pktmbuf_tailroom(mbuf));
     std::byte* data = reinterpret_cast<std::byte*>(  // NOLINT: DPDK's buffers are char
         rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(bytes.size())));
     std::ranges::copy(bytes, data);
