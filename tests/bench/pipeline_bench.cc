@@ -18,6 +18,7 @@
 #include "tests/bench/bench_port.h"
 #include "tests/bench/report.h"
 #include "tests/support/data_plane.h"
+#include "tests/support/inner_packets.h"
 
 namespace magnetar::bench {
 namespace {
@@ -39,16 +40,6 @@ testing::PeerSpec peer() {
   spec.receive_key = testing::key_of(1);  // so that what we seal we can open
   spec.remote = RemoteIndex{spec.local.raw()};
   return spec;
-}
-
-Bytes inner_packet(std::size_t size, IpAddr from, IpAddr to) {
-  Bytes packet(size, std::byte{0x5a});
-  packet[0] = std::byte{0x45};
-  store_be<std::uint16_t>(std::span(packet).subspan<2, 2>(), static_cast<std::uint16_t>(size));
-  packet[6] = packet[7] = std::byte{0};
-  std::ranges::copy(from.network_bytes(), packet.begin() + 12);
-  std::ranges::copy(to.network_bytes(), packet.begin() + 16);
-  return packet;
 }
 
 class Bench {
@@ -155,8 +146,8 @@ class Bench {
 
   // What the peer would have sent: sealed by our own pipeline, then turned round.
   void seal_frames() {
-    plain_ = inner_packet(bytes_, kOverlay, peer().overlay.ip);
-    const Bytes theirs = inner_packet(bytes_, peer().overlay.ip, kOverlay);
+    plain_ = testing::ipv4(kOverlay, peer().overlay.ip, bytes_ - 20);
+    const Bytes theirs = testing::ipv4(peer().overlay.ip, kOverlay, bytes_ - 20);
     const wire::OuterTemplate outer({.source = peer().addr, .destination = kOwn});
     for (std::size_t i = 0; i < mbufs_.size(); ++i) {
       Bytes frame(kNebula + 32 + bytes_);

@@ -4,36 +4,19 @@
 
 #include "dataplane/wire/inner_packet.h"
 #include "tests/support/data_plane.h"
+#include "tests/support/inner_packets.h"
 
 namespace magnetar {
 namespace {
 
 using testing::DataPlane;
+using testing::ipv4;
+using testing::ipv6;
 using testing::key_of;
 using testing::PeerSpec;
 
 const IpAddr kAlice = IpAddr::v4(0x0a2a0001);
 const IpAddr kBob = IpAddr::v4(0x0a2a0002);
-
-Bytes ipv4(IpAddr from, IpAddr to, std::size_t payload) {
-  Bytes packet(20 + payload, std::byte{0xab});
-  packet[0] = std::byte{0x45};
-  store_be<std::uint16_t>(std::span(packet).subspan<2, 2>(),
-                          static_cast<std::uint16_t>(packet.size()));
-  packet[6] = packet[7] = std::byte{0};
-  std::ranges::copy(from.network_bytes(), packet.begin() + 12);
-  std::ranges::copy(to.network_bytes(), packet.begin() + 16);
-  return packet;
-}
-
-Bytes ipv6(std::string_view from, std::string_view to, std::size_t payload) {
-  Bytes packet(40 + payload, std::byte{0xcd});
-  packet[0] = std::byte{0x60};
-  store_be<std::uint16_t>(std::span(packet).subspan<4, 2>(), static_cast<std::uint16_t>(payload));
-  std::ranges::copy(IpAddr::parse(from)->network_bytes(), packet.begin() + 8);
-  std::ranges::copy(IpAddr::parse(to)->network_bytes(), packet.begin() + 24);
-  return packet;
-}
 
 // Alice (10.42.0.1 at 192.0.2.1) and Bob (10.42.0.2 at 192.0.2.2) with one tunnel between them.
 struct Pair {

@@ -6,11 +6,13 @@
 
 #include "drivers/crypto/ipsec_mb.h"
 #include "tests/support/data_plane.h"
+#include "tests/support/inner_packets.h"
 
 namespace magnetar {
 namespace {
 
 using testing::DataPlane;
+using testing::ipv4;
 using testing::key_of;
 using testing::MemoryPort;
 using testing::PeerSpec;
@@ -18,17 +20,6 @@ using testing::PeerSpec;
 constexpr int kPackets = 1500;  // less than the replay window: order between workers is free
 const IpAddr kAlice = IpAddr::v4(0x0a2a0001);
 const IpAddr kBob = IpAddr::v4(0x0a2a0002);
-
-Bytes ipv4(IpAddr from, IpAddr to, std::size_t payload) {
-  Bytes packet(20 + payload, std::byte{0xab});
-  packet[0] = std::byte{0x45};
-  store_be<std::uint16_t>(std::span(packet).subspan<2, 2>(),
-                          static_cast<std::uint16_t>(packet.size()));
-  packet[6] = packet[7] = std::byte{0};
-  std::ranges::copy(from.network_bytes(), packet.begin() + 12);
-  std::ranges::copy(to.network_bytes(), packet.begin() + 16);
-  return packet;
-}
 
 PeerSpec spec(IpAddr overlay, std::uint32_t underlay, std::uint8_t send, std::uint8_t receive) {
   PeerSpec peer;
