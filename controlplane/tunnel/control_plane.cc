@@ -2,6 +2,7 @@
 #include "controlplane/control_plane.h"
 
 #include "controlplane/tunnel/core.h"
+#include "controlplane/tunnel/describe.h"
 #include "controlplane/tunnel/initiator_side.h"
 #include "controlplane/tunnel/lifecycle.h"
 #include "controlplane/tunnel/responder_side.h"
@@ -23,6 +24,17 @@ std::optional<Refusal> refused_unread(const Core& core, const UnderlayAddr& from
   return std::nullopt;
 }
 
+// Without a data plane to ask, every tunnel counts as in use.
+class AlwaysInUse final : public TrafficSource {
+ public:
+  Traffic take(LocalIndex) override { return {.in = true, .out = true}; }
+};
+
+TrafficSource& source_or_default(TrafficSource* traffic) {
+  static AlwaysInUse always;
+  return traffic == nullptr ? always : *traffic;
+}
+
 void describe(const pki::Certificate& certificate, TunnelView& view) {
   view.name = certificate.name;
   view.groups = certificate.groups;
@@ -33,8 +45,11 @@ void describe(const pki::Certificate& certificate, TunnelView& view) {
 }  // namespace
 
 struct ControlPlane::Impl {
-  Impl(std::shared_ptr<const Identity> identity, ControlSettings settings, RandomSource& random)
-      : core(std::move(identity), std::move(settings), random) {}
+  Impl(std::shared_ptr<const Identity> identity, ControlSettings settings, RandomSource& random,
+       TrafficSource* traffic)
+      : core(std::move(identity), std::move(settings), random, source_or_default(traffic)) {}
+  Impl(const Impl& other, RandomSource& random, TrafficSource* traffic)
+      : core(other.core, random, source_or_default(traffic)) {}
 
   Core core;
   Lifecycle lifecycle{core};
@@ -44,8 +59,10 @@ struct ControlPlane::Impl {
 };
 
 ControlPlane::ControlPlane(std::shared_ptr<const Identity> identity, ControlSettings settings,
-                           RandomSource& random)
-    : impl_(std::make_unique<Impl>(std::move(identity), std::move(settings), random)) {}
+                           RandomSource& random, TrafficSource* traffic)
+    : impl_(std::make_unique<Impl>(std::move(identity), std::move(settings), random, traffic)) {}
+
+ControlPlane::ControlPlane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 ControlPlane::~ControlPlane() = default;
 
@@ -67,6 +84,11 @@ void ControlPlane::on_recv_error(const UnderlayAddr& from, const wire::Header& h
 void ControlPlane::on_unknown_index(const UnderlayAddr& from, const wire::Header& header, Now now,
                                     Actions& out) {
   impl_->sessions.on_unknown_index(from, LocalIndex{header.index}, now, out);
+}
+
+void ControlPlane::on_forged(LocalIndex session, const UnderlayAddr& from, const wire::Header&,
+                             Now now, Actions& out) {
+  impl_->sessions.on_forged(session, from, now, out);
 }
 
 void ControlPlane::on_session_message(LocalIndex session, const wire::Header& header,
@@ -140,6 +162,16 @@ std::vector<TunnelView> ControlPlane::tunnels() const {
     view.since = pending.started;
   }
   return views;
+}
+
+std::unique_ptr<ControlPlane> ControlPlane::clone(RandomSource& random,
+                                                  TrafficSource* traffic) const {
+  return std::unique_ptr<ControlPlane>(
+      new ControlPlane(std::make_unique<Impl>(*impl_, random, traffic)));
+}
+
+void ControlPlane::describe_state(Now now, DigestSink& sink) const {
+  magnetar::describe_state(impl_->core, now, sink);
 }
 
 std::size_t ControlPlane::tunnels_up() const { return impl_->core.tunnels.size(); }

@@ -29,6 +29,8 @@ struct Pending {
 
 class PendingTable {
  public:
+  [[nodiscard]] PendingTable duplicate() const;
+
   [[nodiscard]] Pending* find(const VpnAddr& target);
   [[nodiscard]] Pending* find(LocalIndex local);
   // There is none for this target; `pending.due` is its first time.

@@ -68,6 +68,8 @@ enum class Refusal : std::uint8_t {
   // indexes that name nothing
   kUnknownIndex,
   kIndexNotReady,
+  kForged,
+  kForgedByStranger,
   kRecvErrorRateLimited,
   kRecvErrorUnknown,
   kRecvErrorSpoofed,
@@ -131,6 +133,9 @@ inline constexpr std::array<RefusalRule, kRefusals> kRefusalRules{{
     {Refusal::kRelayUnsupported, "relay_unsupported", "relayed packet, not handled"},
     {Refusal::kUnknownIndex, "unknown_index", "index names no tunnel; answered with recv_error"},
     {Refusal::kIndexNotReady, "index_not_ready", "tunnel is not, or not yet, known to the worker"},
+    {Refusal::kForged, "forged", "does not authenticate, from where the peer may be; no answer"},
+    {Refusal::kForgedByStranger, "forged_by_stranger",
+     "does not authenticate, not from the peer; answered with recv_error"},
     {Refusal::kRecvErrorRateLimited, "recv_error_rate_limited",
      "index names no tunnel; no answer, too many were sent"},
     {Refusal::kRecvErrorUnknown, "recv_error_unknown", "recv_error for an index no peer gave us"},

@@ -75,15 +75,37 @@ void SessionEvents::on_unknown_index(const UnderlayAddr& from, LocalIndex index,
   // A peer's first data may overtake its stage 2. A recv_error would take its new tunnel down.
   if (core_.tunnels.find(index) != nullptr || core_.pending.find(index) != nullptr)
     return refused(Refusal::kIndexNotReady, out);
-  if (from.port == 0) return refused(Refusal::kNoPort, out);
-  if (core_.is_own_underlay(from)) return refused(Refusal::kOwnAddress, out);
-  if (!limiter_.admit(from.ip, now.steady)) return refused(Refusal::kRecvErrorRateLimited, out);
+  if (send_recv_error(from, index, now, out)) refused(Refusal::kUnknownIndex, out);
+}
 
+// Handshake.md 7.2 and 17: our stage 1 also reached a host that was not asked for, and it takes our
+// index for its own. The error names that index, so it goes nowhere the true peer has been seen: it
+// would take it for its own. That an address is configured for the peer says nothing here: with a
+// wrong host behind one of them this case begins.
+void SessionEvents::on_forged(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out) {
+  const Tunnel* const tunnel = core_.tunnels.find(session);
+  if (tunnel == nullptr) return refused(Refusal::kSessionGone, out);
+  if (core_.has_seen_at(*tunnel, from)) return refused(Refusal::kForged, out);
+  if (send_recv_error(from, session, now, out)) refused(Refusal::kForgedByStranger, out);
+}
+
+bool SessionEvents::send_recv_error(const UnderlayAddr& to, LocalIndex index, Now now,
+                                    Actions& out) {
+  const auto refusal = [&]() -> std::optional<Refusal> {
+    if (to.port == 0) return Refusal::kNoPort;
+    if (core_.is_own_underlay(to)) return Refusal::kOwnAddress;
+    if (!core_.recv_errors.admit(to.ip, now.steady)) return Refusal::kRecvErrorRateLimited;
+    return std::nullopt;
+  }();
+  if (refusal) {
+    refused(*refusal, out);
+    return false;
+  }
   Bytes packet(wire::Header::kSize);
   wire::write_header(std::span(packet).first<wire::Header::kSize>(),
                      {.type = wire::MessageType::kRecvError, .index = index.raw()});
-  out.emplace_back(SendDatagram{from, std::move(packet)});
-  refused(Refusal::kUnknownIndex, out);
+  out.emplace_back(SendDatagram{to, std::move(packet)});
+  return true;
 }
 
 }  // namespace magnetar

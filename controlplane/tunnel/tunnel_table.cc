@@ -15,6 +15,18 @@ Stage1Id stage_1_id(ByteView packet) {
   return id;
 }
 
+TunnelTable TunnelTable::duplicate() const {
+  TunnelTable copy;
+  for (const auto& [local, tunnel] : by_local_)
+    copy.by_local_.emplace(local, std::make_unique<Tunnel>(*tunnel));
+  const auto twin = [&](const Tunnel* tunnel) { return copy.by_local_.at(tunnel->local).get(); };
+  for (const auto& [addr, list] : by_addr_)
+    for (const Tunnel* const tunnel : list) copy.by_addr_[addr].push_back(twin(tunnel));
+  for (const auto& [id, tunnel] : by_stage_1_) copy.by_stage_1_.emplace(id, twin(tunnel));
+  for (const auto& [remote, tunnel] : by_remote_) copy.by_remote_.emplace(remote, twin(tunnel));
+  return copy;
+}
+
 Tunnel& TunnelTable::insert(Tunnel tunnel) {
   auto owned = std::make_unique<Tunnel>(std::move(tunnel));
   Tunnel& stored = *owned;

@@ -16,6 +16,8 @@ class TunnelTable {
  public:
   static constexpr std::size_t kMaxPerPeer = 5;
 
+  [[nodiscard]] TunnelTable duplicate() const;
+
   // The tunnel becomes the primary of each of its overlay addresses.
   Tunnel& insert(Tunnel tunnel);
   // Takes it out of every list; the next newest of an address is its primary then.
@@ -33,6 +35,7 @@ class TunnelTable {
   [[nodiscard]] const std::map<LocalIndex, std::unique_ptr<Tunnel>>& by_local() const {
     return by_local_;
   }
+  [[nodiscard]] const std::map<VpnAddr, std::vector<Tunnel*>>& by_addr() const { return by_addr_; }
 
  private:
   std::map<LocalIndex, std::unique_ptr<Tunnel>> by_local_;
