@@ -4,6 +4,7 @@
 #include "controlplane/tunnel/core.h"
 #include "controlplane/tunnel/describe.h"
 #include "controlplane/tunnel/initiator_side.h"
+#include "controlplane/tunnel/keeper.h"
 #include "controlplane/tunnel/lifecycle.h"
 #include "controlplane/tunnel/responder_side.h"
 #include "controlplane/tunnel/session_events.h"
@@ -54,8 +55,9 @@ struct ControlPlane::Impl {
   Core core;
   Lifecycle lifecycle{core};
   InitiatorSide initiator{core, lifecycle};
-  ResponderSide responder{core, lifecycle};
+  ResponderSide responder{core, lifecycle, initiator};
   SessionEvents sessions{core, lifecycle};
+  Keeper keeper{core, lifecycle, initiator};
 };
 
 ControlPlane::ControlPlane(std::shared_ptr<const Identity> identity, ControlSettings settings,
@@ -92,8 +94,8 @@ void ControlPlane::on_forged(LocalIndex session, const UnderlayAddr& from, const
 }
 
 void ControlPlane::on_session_message(LocalIndex session, const wire::Header& header,
-                                      ByteView plaintext, Now, Actions& out) {
-  impl_->sessions.on_message(session, header, plaintext, out);
+                                      ByteView plaintext, Now now, Actions& out) {
+  impl_->sessions.on_message(session, header, plaintext, now, out);
 }
 
 void ControlPlane::on_packet_without_tunnel(VpnAddr to, QueuedPacket packet, Now now,
@@ -105,10 +107,19 @@ void ControlPlane::on_moved(LocalIndex session, const UnderlayAddr& from, Now no
   impl_->sessions.on_moved(session, from, now, out);
 }
 
-void ControlPlane::on_time(Now now, Actions& out) { impl_->initiator.on_time(now, out); }
+void ControlPlane::on_time(Now now, Actions& out) {
+  impl_->initiator.on_time(now, out);
+  impl_->lifecycle.forget_stood_down(now);
+  impl_->keeper.on_time(now, out);
+}
 
 std::optional<Instant> ControlPlane::next_timeout() const {
-  return impl_->core.pending.next_timeout();
+  const Core& core = impl_->core;
+  std::optional<Instant> first;
+  for (const auto& due :
+       {core.pending.next_timeout(), core.stood_down.next_timeout(), core.tunnels.next_timeout()})
+    if (due && (!first || *due < *first)) first = due;
+  return first;
 }
 
 bool ControlPlane::close(VpnAddr peer, Now, Actions& out) {
@@ -137,6 +148,7 @@ void ControlPlane::replace_identity(std::shared_ptr<const Identity> identity) {
 
 void ControlPlane::replace_static_remotes(std::map<VpnAddr, std::vector<UnderlayAddr>> remotes) {
   impl_->core.settings.static_remotes = std::move(remotes);
+  impl_->core.wrong_addresses.forget_all();  // who changed them knows better
 }
 
 std::vector<TunnelView> ControlPlane::tunnels() const {

@@ -14,7 +14,8 @@ Core::Core(std::shared_ptr<const Identity> who, ControlSettings with, RandomSour
       random(source),
       traffic(uses),
       indexes(settings.max_tunnels),
-      recv_errors(random) {
+      recv_errors(random),
+      handshakes(settings.max_handshakes_per_second, random) {
   MAGNETAR_CHECK(settings.retries > 0 && settings.try_interval > Duration::zero());
   MAGNETAR_CHECK(settings.alive_interval > Duration::zero() &&
                  settings.pending_deletion_interval > Duration::zero());
@@ -28,7 +29,12 @@ Core::Core(const Core& other, RandomSource& source, TrafficSource& uses)
       indexes(other.indexes),
       tunnels(other.tunnels.duplicate()),
       pending(other.pending.duplicate()),
+      stood_down(other.stood_down.duplicate()),
       recv_errors(other.recv_errors),
+      handshakes(other.handshakes),
+      verifier(other.verifier),
+      newest_times(other.newest_times),
+      wrong_addresses(other.wrong_addresses),
       last_stamp_(other.last_stamp_) {}
 
 EphemeralPrivateKey Core::draw_ephemeral() {
@@ -50,6 +56,19 @@ bool Core::is_own_underlay(const UnderlayAddr& addr) const {
 bool Core::is_own_overlay(const VpnAddr& addr) const {
   return std::ranges::any_of(identity->certificate.networks,
                              [&](const Prefix& network) { return network.addr == addr.ip; });
+}
+
+bool Core::peer_decides(const Tunnel& tunnel) const {
+  return identity->certificate.overlay_addrs().front() <= tunnel.overlay_addrs.front();
+}
+
+std::vector<UnderlayAddr> Core::configured_for(const VpnAddr& target) const {
+  std::vector<UnderlayAddr> remotes;
+  const auto known = settings.static_remotes.find(target);
+  if (known == settings.static_remotes.end()) return remotes;
+  for (const UnderlayAddr& addr : known->second)
+    if (!is_own_underlay(addr)) remotes.push_back(addr);
+  return remotes;
 }
 
 bool Core::has_seen_at(const Tunnel& tunnel, const UnderlayAddr& addr) const {

@@ -4,11 +4,15 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "controlplane/control_plane.h"
+#include "controlplane/pki/verifier.h"
+#include "controlplane/tunnel/handshake_limiter.h"
 #include "controlplane/tunnel/index_allocator.h"
 #include "controlplane/tunnel/pending_table.h"
 #include "controlplane/tunnel/recv_error_limiter.h"
+#include "controlplane/tunnel/remembered.h"
 #include "controlplane/tunnel/tunnel_table.h"
 
 namespace magnetar {
@@ -23,10 +27,17 @@ struct Core {
   ControlSettings settings;
   RandomSource& random;
   TrafficSource& traffic;
-  IndexAllocator indexes;  // one index for each entry of the two tables below
+  IndexAllocator indexes;  // one index for each entry of the three tables below
   TunnelTable tunnels;
   PendingTable pending;
+  // Attempts that gave way to the peer's (section 6). A peer that answers both has a tunnel of
+  // them, too, and may send through it: so its stage 2 still opens one.
+  PendingTable stood_down;
   RecvErrorLimiter recv_errors;
+  HandshakeLimiter handshakes;
+  pki::Verifier verifier;
+  NewestTimes newest_times;
+  WrongAddresses wrong_addresses;
 
   [[nodiscard]] EphemeralPrivateKey draw_ephemeral();
   // The Time field of a handshake. Never the same twice and never backwards, even if the clock is
@@ -37,6 +48,11 @@ struct Core {
   [[nodiscard]] bool is_own_overlay(const VpnAddr& addr) const;
   // Whether the peer of this tunnel has shown itself at `addr`.
   [[nodiscard]] bool has_seen_at(const Tunnel& tunnel, const UnderlayAddr& addr) const;
+  // Of several tunnels with this peer, whether it is the peer who says which one is used: the
+  // higher overlay address does (section 8).
+  [[nodiscard]] bool peer_decides(const Tunnel& tunnel) const;
+  // Where stage 1 for this target may go, as configured. Our own addresses are left out.
+  [[nodiscard]] std::vector<UnderlayAddr> configured_for(const VpnAddr& target) const;
 
  private:
   std::uint64_t last_stamp_ = 0;

@@ -25,6 +25,14 @@ void describe(const Tunnel& tunnel, Now now, DigestSink& sink) {
   sink.value(tunnel.peer->fingerprint.bytes);
   describe(tunnel.remote_addr, sink);
   sink.stamp(tunnel.peer_time_ns);
+  sink.number(tunnel.confirmed ? 1 : 0);
+  sink.number(tunnel.in ? 1 : 0);
+  sink.number(tunnel.out ? 1 : 0);
+  sink.number(tunnel.doomed ? 1 : 0);
+  sink.timer(tunnel.check_at - now.steady);
+  sink.timer(tunnel.preferred_at - now.steady);
+  sink.timer(tunnel.since - now.steady);
+  sink.timer(tunnel.poll);
   sink.number(tunnel.answer.has_value() ? 1 : 0);
   if (tunnel.answer) {
     sink.opaque(tunnel.answer->stage_1);
@@ -46,8 +54,8 @@ void describe(const Pending& pending, Now now, DigestSink& sink) {
   sink.timer(pending.due - now.steady);
   sink.number(pending.sends);
   describe(pending.queue, sink);
-  sink.label("blocked");
-  for (const UnderlayAddr& addr : pending.blocked) describe(addr, sink);
+  sink.label("learned");
+  for (const UnderlayAddr& addr : pending.learned) describe(addr, sink);
   sink.number(pending.last_refused ? 1 + static_cast<std::uint64_t>(*pending.last_refused) : 0);
 }
 
@@ -63,6 +71,22 @@ void describe_state(const Core& core, Now now, DigestSink& sink) {
   }
   sink.label("pendings");
   for (const auto& [target, pending] : core.pending.by_target()) describe(pending, now, sink);
+  sink.label("stood down");
+  for (const auto& [target, pending] : core.stood_down.by_target()) describe(pending, now, sink);
+  sink.label("newest times");
+  for (const auto& [peer, newest] : core.newest_times.peers().entries()) {
+    sink.value(peer.ip.mapped());
+    sink.stamp(newest.time_ns);
+    sink.timer(newest.noted - now.steady);
+  }
+  sink.label("wrong addresses");
+  for (const auto& [peer, addrs] : core.wrong_addresses.peers().entries()) {
+    sink.value(peer.ip.mapped());
+    for (const auto& [addr, since] : addrs) {
+      describe(addr, sink);
+      sink.timer(since - now.steady);
+    }
+  }
   sink.label("self");
   sink.value(core.identity->certificate.fingerprint.bytes);
   sink.stamp(core.last_stamp());

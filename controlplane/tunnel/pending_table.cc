@@ -14,7 +14,7 @@ PendingTable PendingTable::duplicate() const {
               .due = pending.due,
               .sends = pending.sends,
               .queue = pending.queue,
-              .blocked = pending.blocked,
+              .learned = pending.learned,
               .last_refused = pending.last_refused});
   }
   return copy;

@@ -52,6 +52,7 @@ enum class Refusal : std::uint8_t {
   kSelfHandshake,
   kStage1TooOld,
   kRaceWon,
+  kHandshakeRateLimited,
   kTableFull,
   kWrongResponder,
   // packets that wait for a tunnel
@@ -120,6 +121,8 @@ inline constexpr std::array<RefusalRule, kRefusals> kRefusalRules{{
     {Refusal::kSelfHandshake, "self_handshake", "a handshake with one of our own addresses"},
     {Refusal::kStage1TooOld, "stage1_too_old", "stage 1 older than the peer's tunnel"},
     {Refusal::kRaceWon, "race_won", "both sides started and ours goes on"},
+    {Refusal::kHandshakeRateLimited, "handshake_rate_limited",
+     "more handshakes than may be answered"},
     {Refusal::kTableFull, "table_full", "no free slot for another tunnel"},
     {Refusal::kWrongResponder, "wrong_responder", "another host answered than was asked"},
     {Refusal::kNoAddress, "no_address", "no underlay address of the destination is known"},

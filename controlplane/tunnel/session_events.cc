@@ -18,8 +18,13 @@ void refused(Refusal why, Actions& out) { out.emplace_back(Refused{label(why)});
 }  // namespace
 
 void SessionEvents::on_message(LocalIndex session, const wire::Header& header, ByteView plaintext,
-                               Actions& out) {
-  if (core_.tunnels.find(session) == nullptr) return refused(Refusal::kSessionGone, out);
+                               Now now, Actions& out) {
+  Tunnel* const tunnel = core_.tunnels.find(session);
+  if (tunnel == nullptr) return refused(Refusal::kSessionGone, out);
+  if (header.type == wire::MessageType::kCloseTunnel)
+    lifecycle_.note_heard(*tunnel, now);
+  else
+    lifecycle_.heard(*tunnel, now, out);
   switch (header.type) {
     case wire::MessageType::kTest:
       return on_test(session, header.subtype, plaintext, out);
@@ -46,6 +51,7 @@ void SessionEvents::on_test(LocalIndex session, std::uint8_t subtype, ByteView b
 void SessionEvents::on_moved(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out) {
   Tunnel* const tunnel = core_.tunnels.find(session);
   if (tunnel == nullptr) return refused(Refusal::kSessionGone, out);
+  lifecycle_.heard(*tunnel, now, out);
   if (core_.is_own_underlay(from)) return refused(Refusal::kOwnAddress, out);
   if (from.port == 0) return refused(Refusal::kNoPort, out);
   if (from == tunnel->remote_addr) return;
@@ -67,13 +73,14 @@ void SessionEvents::on_recv_error(const UnderlayAddr& from, RemoteIndex index, A
   const auto meant = std::ranges::find_if(
       named, [&](const Tunnel* tunnel) { return tunnel->remote_addr == from; });
   if (meant == named.end()) return refused(Refusal::kRecvErrorSpoofed, out);
-  lifecycle_.close((*meant)->local, "recv_error", out);
+  lifecycle_.close_lost((*meant)->local, "recv_error", out);
 }
 
 void SessionEvents::on_unknown_index(const UnderlayAddr& from, LocalIndex index, Now now,
                                      Actions& out) {
   // A peer's first data may overtake its stage 2. A recv_error would take its new tunnel down.
-  if (core_.tunnels.find(index) != nullptr || core_.pending.find(index) != nullptr)
+  if (core_.tunnels.find(index) != nullptr || core_.pending.find(index) != nullptr ||
+      core_.stood_down.find(index) != nullptr)
     return refused(Refusal::kIndexNotReady, out);
   if (send_recv_error(from, index, now, out)) refused(Refusal::kUnknownIndex, out);
 }

@@ -11,7 +11,8 @@ class SessionEvents {
  public:
   SessionEvents(Core& core, Lifecycle& lifecycle) : core_(core), lifecycle_(lifecycle) {}
 
-  void on_message(LocalIndex session, const wire::Header& header, ByteView plaintext, Actions& out);
+  void on_message(LocalIndex session, const wire::Header& header, ByteView plaintext, Now now,
+                  Actions& out);
   void on_moved(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out);
   void on_recv_error(const UnderlayAddr& from, RemoteIndex index, Actions& out);
   void on_unknown_index(const UnderlayAddr& from, LocalIndex index, Now now, Actions& out);
