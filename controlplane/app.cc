@@ -21,9 +21,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kPuntsARound = 256;             // then timers and sockets get their turn
-constexpr Duration kGraceTick = milliseconds(100);    // for freeing, and for moved peers
-constexpr Duration kRefreshEvery = milliseconds(50);  // paths, under a storm of kernel changes
+constexpr std::size_t kPuntsARound = 256;           // then timers and sockets get their turn
+constexpr Duration kGraceTick = milliseconds(100);  // for freeing, and for moved peers
+// Paths are looked up anew soon after a change in the kernel, but under a storm of changes not for
+// more than a tenth of the time.
+constexpr Duration kRefreshEvery = milliseconds(1);
+constexpr int kRefreshShare = 10;
 constexpr Duration kScrapePatience = std::chrono::seconds(2);
 constexpr Duration kFarewell = milliseconds(200);  // for the last frames to leave the rings
 constexpr std::size_t kLargestFrame = 9300;
@@ -205,6 +208,9 @@ void App::on_punted(rte_mbuf& mbuf) {
       control_.on_moved(meta.session, meta.source, now, actions);
       publisher_.noticed(meta.session);
       break;
+    case PuntKind::kNoNeighbour:
+      publisher_.carry_out(SendDatagram{meta.source, to_vector(bytes)});
+      break;
     case PuntKind::kKernel:
       if (Twin* twin = plane_->twin()) static_cast<void>(twin->write(bytes));
       break;
@@ -233,9 +239,11 @@ void App::carry_out(Actions& actions) {
 
 void App::on_network_change() {
   network_changed_ = false;
-  next_refresh_ = read_clock().steady + kRefreshEvery;
+  const Instant begin = read_clock().steady;
   plane_->refresh_facts();
   publisher_.refresh_paths();
+  const Instant end = read_clock().steady;
+  next_refresh_ = end + std::max(kRefreshEvery, kRefreshShare * (end - begin));
 }
 
 void App::on_second(Instant now) {
@@ -275,12 +283,12 @@ void App::on_signal() {
 void App::shut_down() {
   ops::notify_stopping();
   ops::log(LogLevel::kInfo, "event=stopping");
-  metrics_.reset();  // its thread waits for ours
   Actions actions;
   control_.close_all(read_clock(), actions);
   carry_out(actions);
   const Instant until = read_clock().steady + kFarewell;
   while (plane_->rings().frames_waiting() > 0 && read_clock().steady < until) usleep(1000);
+  metrics_.reset();
   plane_->stop();
 }
 

@@ -88,7 +88,8 @@ ops::Snapshot App::snapshot() {
   const Now now = read_clock();
   ops::Snapshot out;
   out.version = MAGNETAR_VERSION;
-  out.dpdk_version = rte_version();
+  constexpr std::string_view kPrefix = "DPDK ";
+  out.dpdk_version = std::string_view(rte_version()).substr(kPrefix.size());
   out.ipsec_mb_version = ipsec_mb_version();
   out.uptime_s = std::chrono::duration<double>(now.steady - started_).count();
   for (const VpnAddr& addr : config_.identity->certificate.overlay_addrs())

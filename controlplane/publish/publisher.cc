@@ -179,6 +179,11 @@ void Publisher::refresh_paths() {
   }
 }
 
+void Publisher::reap() {
+  parts_.sessions.reap();
+  parts_.routes.reap();
+}
+
 void Publisher::rearm_notices() {
   for (const LocalIndex index : noticed_)
     if (const Session* session = parts_.sessions.find(index))

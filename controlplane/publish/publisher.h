@@ -58,7 +58,7 @@ class Publisher {
   // A worker has noticed that a peer moved, and will not say so again before rearm_notices().
   void noticed(LocalIndex session) { noticed_.push_back(session); }
   void rearm_notices();
-  void reap() { parts_.sessions.reap(); }
+  void reap();
 
   [[nodiscard]] std::optional<SessionTallies> tallies(LocalIndex session) const;
   // Packets that could not be sent: no path at all, larger than a frame, a full ring or pool.

@@ -160,7 +160,9 @@ void InsidePipeline::emit_run(std::size_t begin, std::size_t end, std::size_t mt
     if (exhausted) {
       exits_.drop(&mbuf, Verdict::kCounterExhausted);
     } else if (!remote->reachable) {
-      exits_.drop(&mbuf, Verdict::kNoNeighbour);
+      bytes += mbuf.data_len;
+      ++sent;
+      let_kernel_send(mbuf, *remote);
     } else if (size + remote->header.size() > mtu + wire::kEthernetSize) {
       exits_.drop(&mbuf, Verdict::kTooBig);
     } else {
@@ -174,6 +176,14 @@ void InsidePipeline::emit_run(std::size_t begin, std::size_t end, std::size_t mt
   }
   session.hot->tx_packets.fetch_add(sent, std::memory_order_relaxed);
   session.hot->tx_bytes.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+// Nobody knows the next hop's address yet. The packet is sealed and has its counter: it goes the
+// slow way, so that nothing is lost while the kernel asks.
+void InsidePipeline::let_kernel_send(rte_mbuf& mbuf, const Remote& remote) {
+  punt_meta(mbuf).source = remote.addr;
+  set_data(mbuf, data_of(mbuf) - wire::Header::kSize, mbuf.data_len + kOverhead);
+  exits_.punt(&mbuf, PuntKind::kNoNeighbour);
 }
 
 }  // namespace magnetar

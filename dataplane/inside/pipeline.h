@@ -29,6 +29,7 @@ class InsidePipeline {
   void seal();
   void seal_run(std::size_t begin, std::size_t end);
   void emit(std::size_t mtu);
+  void let_kernel_send(rte_mbuf& mbuf, const Remote& remote);
   void emit_run(std::size_t begin, std::size_t end, std::size_t mtu);
 
   WorkerContext& context_;

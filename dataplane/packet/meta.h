@@ -14,7 +14,7 @@ namespace magnetar {
 
 struct PuntMeta {
   wire::Header header;  // kNoTunnel, kKernel: not set
-  UnderlayAddr source;  // of what came from outside
+  UnderlayAddr source;  // of what came from outside; kNoNeighbour: where it is to go
   LocalIndex session;   // kSessionMessage, kMoved
   PuntKind kind = PuntKind::kHandshake;
   std::uint16_t worker = 0;  // that brought it

@@ -37,7 +37,6 @@ enum class Verdict : std::uint8_t {
   kToOurselves,
   kMulticast,
   kTooBig,
-  kNoNeighbour,
   kCounterExhausted,
   kOutsideFull,
   // both
@@ -83,7 +82,6 @@ inline constexpr std::array<VerdictRule, kVerdicts> kVerdictRules{{
     {Verdict::kToOurselves, "to_ourselves", "destination is our own overlay address"},
     {Verdict::kMulticast, "multicast", "multicast or broadcast destination"},
     {Verdict::kTooBig, "too_big", "sealed packet would not fit the outside MTU"},
-    {Verdict::kNoNeighbour, "no_neighbour", "next hop of the peer is not known"},
     {Verdict::kCounterExhausted, "counter_exhausted", "message counter is used up"},
     {Verdict::kOutsideFull, "outside_full", "outside port takes no more"},
     {Verdict::kPuntRingFull, "punt_ring_full", "control plane's queue was full"},

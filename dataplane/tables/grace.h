@@ -28,8 +28,6 @@ class Grace {
   [[nodiscard]] Token start();
   [[nodiscard]] bool passed(Token token);
 
-  [[nodiscard]] rte_rcu_qsbr* raw() { return qsbr_; }  // for DPDK's own tables
-
  private:
   rte_rcu_qsbr* qsbr_;
 };

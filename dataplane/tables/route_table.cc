@@ -12,7 +12,7 @@
 
 namespace magnetar {
 
-RouteTable::RouteTable(std::uint32_t capacity, Grace& grace) {
+RouteTable::RouteTable(std::uint32_t capacity, Grace& grace) : grace_(grace) {
   static std::atomic<unsigned> instances{0};  // DPDK wants names that differ
   const std::string name = "magnetar_routes_" + std::to_string(instances++);
   rte_hash_parameters parameters{};
@@ -24,10 +24,6 @@ RouteTable::RouteTable(std::uint32_t capacity, Grace& grace) {
   parameters.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE;
   hash_ = rte_hash_create(&parameters);
   MAGNETAR_CHECK(hash_ != nullptr);
-  rte_hash_rcu_config rcu{};
-  rcu.v = grace.raw();
-  rcu.mode = RTE_HASH_QSBR_MODE_DQ;
-  MAGNETAR_CHECK(rte_hash_rcu_qsbr_add(hash_, &rcu) == 0);
 }
 
 RouteTable::~RouteTable() { rte_hash_free(hash_); }
@@ -50,6 +46,17 @@ bool RouteTable::set(VpnAddr addr, const Session* session) {
   return rte_hash_add_key_data(hash_, addr.ip.mapped().data(), const_cast<Session*>(session)) == 0;
 }
 
-void RouteTable::erase(VpnAddr addr) { rte_hash_del_key(hash_, addr.ip.mapped().data()); }
+// The entry's place may be given away again only when no reader can be comparing keys there.
+void RouteTable::erase(VpnAddr addr) {
+  const std::int32_t position = rte_hash_del_key(hash_, addr.ip.mapped().data());
+  if (position >= 0) erased_.push_back({grace_.start(), position});
+}
+
+void RouteTable::reap() {
+  while (!erased_.empty() && grace_.passed(erased_.front().token)) {
+    rte_hash_free_key_with_position(hash_, erased_.front().position);
+    erased_.pop_front();
+  }
+}
 
 }  // namespace magnetar

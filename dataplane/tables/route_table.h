@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <span>
 
 #include "dataplane/base/addr.h"
@@ -32,9 +33,18 @@ class RouteTable {
   // Control thread. False: the table is full.
   [[nodiscard]] bool set(VpnAddr addr, const Session* session);
   void erase(VpnAddr addr);
+  // Makes room of what every worker has let go of. Never waits.
+  void reap();
 
  private:
+  struct Erased {
+    Grace::Token token;
+    std::int32_t position;
+  };
+
   rte_hash* hash_;
+  Grace& grace_;
+  std::deque<Erased> erased_;  // oldest first
 };
 
 }  // namespace magnetar

@@ -51,17 +51,18 @@ std::unique_ptr<Session> make_session(const PeerSpec& spec, Aead& aead, const Un
   return session;
 }
 
-DataPlane::DataPlane(Cipher cipher, IpAddr overlay, UnderlayAddr underlay)
+DataPlane::DataPlane(Cipher cipher, IpAddr overlay, UnderlayAddr underlay, unsigned workers)
     : own_addr(underlay),
       pool(make_pool(8191)),
       outside(pool.get()),
       inside(pool.get()),
+      grace(workers),
       sessions(1024, grace),
       routes(1024, grace),
       own_facts(std::make_unique<const Facts>(make_facts(overlay, underlay))),
       facts(own_facts.get()),
       aead(make_ipsec_mb(cipher)),
-      rings(1, 1024, 1024),
+      rings(workers, 1024, 1024),
       worker({0, outside, inside, sessions, routes, facts, *aead, rings, stats}, grace,
              IdlePolicy::kPoll) {
   grace.enter(0);

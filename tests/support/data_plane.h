@@ -28,7 +28,7 @@ class DataPlane {
  public:
   // Overlay 10.42.0.1/16 and fd42::1/64, underlay 192.0.2.1 and 2001:db8::1, port 4242.
   explicit DataPlane(Cipher cipher, IpAddr overlay = IpAddr::v4(0x0a2a0001),
-                     UnderlayAddr underlay = {IpAddr::v4(0xc0000201), 4242});
+                     UnderlayAddr underlay = {IpAddr::v4(0xc0000201), 4242}, unsigned workers = 1);
   ~DataPlane();
 
   // Publishes a session and routes the peer's address to it.
@@ -55,7 +55,7 @@ class DataPlane {
   Pool pool;
   MemoryPort outside;
   MemoryPort inside;
-  Grace grace{1};
+  Grace grace;
   SessionTable sessions;
   RouteTable routes;
   std::unique_ptr<const Facts> own_facts;

@@ -330,6 +330,31 @@ TEST(Pipelines, OutboundRefusals) {
   EXPECT_EQ(pair.alice.outside.take_sent().at(0).size(), 1514U) << "the largest that fits";
 }
 
+// As seen after a restart: the first packets were lost while the kernel asked for the neighbour.
+TEST(Pipelines, APacketWhoseNextHopIsNotKnownIsNotLost) {
+  Pair pair;
+  const Session& session = *pair.alice.sessions.find(LocalIndex{0xaaaa0001});
+  auto unknown = std::make_unique<Remote>();
+  unknown->addr = Pair::to_bob().addr;
+  pair.alice.sessions.move(session, std::move(unknown));
+  const Bytes packet = ipv4(kAlice, kBob, 60);
+  pair.alice.inside.arrive(packet);
+  pair.alice.run_until_idle();
+  const auto punted = pair.alice.take_punted();
+  ASSERT_EQ(punted.size(), 1U);
+  EXPECT_EQ(punted[0].meta.kind, PuntKind::kNoNeighbour);
+  EXPECT_EQ(punted[0].meta.source, Pair::to_bob().addr);
+  EXPECT_TRUE(pair.alice.adds_up());
+  // What was punted is a whole Nebula packet: sent by whoever can, it arrives.
+  const wire::OuterTemplate outer(
+      {.source = Pair::to_alice().addr, .destination = Pair::to_bob().addr});
+  Bytes frame(outer.size() + punted[0].bytes.size());
+  std::ranges::copy(punted[0].bytes, frame.begin() + static_cast<std::ptrdiff_t>(outer.size()));
+  outer.write_before(frame.data() + outer.size(), punted[0].bytes.size());
+  pair.to_bob_now(frame);
+  EXPECT_EQ(pair.bob.inside.take_sent(), std::vector<Bytes>{packet});
+}
+
 TEST(Pipelines, ACounterIsNeverUsedPastTheCeiling) {
   Pair pair;
   pair.alice.sessions.find(LocalIndex{0xaaaa0001})->hot->send_counter = kSendCounterCeiling - 2;

@@ -74,6 +74,24 @@ TEST(RouteTable, FindsManyAtOnceAndForgets) {
   EXPECT_EQ(found, (std::array<const Session*, 4>{&sessions[0], nullptr, &sessions[0], nullptr}));
 }
 
+TEST(RouteTable, APlaceIsGivenAwayAgainOnlyAfterTheGracePeriod) {
+  testing::ensure_eal();
+  Grace grace(1);
+  grace.enter(0);
+  RouteTable routes(64, grace);
+  Session session;
+  std::uint32_t held = 0;
+  while (routes.set({IpAddr::v4(0x0a000001 + held)}, &session)) ++held;
+  ASSERT_GE(held, 64U);
+  routes.erase({IpAddr::v4(0x0a000001)});
+  routes.reap();
+  EXPECT_FALSE(routes.set({IpAddr::v4(0x0b000001)}, &session)) << "a reader may still be there";
+  grace.quiescent(0);
+  routes.reap();
+  EXPECT_TRUE(routes.set({IpAddr::v4(0x0b000001)}, &session));
+  grace.leave(0);
+}
+
 // Publication and retirement under a reader's feet: what TSan and ASan are for.
 TEST(SessionTable, ReadersNeverSeeAFreedSession) {
   testing::ensure_eal();

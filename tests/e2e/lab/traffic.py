@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traffic through the lab, and the two ways to look at it."""
+
+import contextlib
+import json
+import random
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+from .process import Daemon, run, wait_for
+
+
+_ETH_P_ALL = 3
+
+
+@dataclass(frozen=True)
+class Pings:
+    sent: int
+    rtts: dict  # sequence number: seconds, of those answered
+
+    @property
+    def received(self):
+        return len(self.rtts)
+
+    @property
+    def lost(self):
+        return self.sent - self.received
+
+    def __str__(self):
+        if not self.rtts:
+            return f"0 of {self.sent} answered"
+        times = [1000 * rtt for rtt in self.rtts.values()]
+        return (f"{self.received} of {self.sent} answered, rtt min/avg/max "
+                f"{min(times):.2f}/{sum(times) / len(times):.2f}/{max(times):.2f} ms")
+
+
+def ping(space, address, count=100, interval=0.01, size=56, patience=2.0):
+    """Echo requests from `space`, one each `interval`; the last answer is awaited with `patience`.
+
+    Not ping(8): it leaves a few milliseconds after its last packet, which a busy machine takes.
+    """
+    six = ":" in address
+    with space.entered():
+        raw = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW,
+                            socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+    identifier = random.getrandbits(16)
+    sent, rtts = {}, {}
+
+    def collect(until):
+        while len(rtts) < count and (left := until - time.monotonic()) > 0:
+            if select.select([raw], [], [], left)[0]:
+                number = _answered(raw.recv(65536), six, identifier)
+                if number in sent:
+                    rtts.setdefault(number, time.monotonic() - sent[number])
+
+    with raw:
+        for number in range(count):
+            sent[number] = time.monotonic()
+            with contextlib.suppress(OSError):  # unreachable just now: not answered either
+                raw.sendto(_echo_request(six, identifier, number, size), (address, 0))
+            collect(sent[number] + interval)
+        collect(time.monotonic() + patience)
+    return Pings(count, rtts)
+
+
+def _echo_request(six, identifier, number, size):
+    def message(checksum):
+        return struct.pack("!BBHHH", 128 if six else 8, 0, checksum, identifier, number) + bytes(size)
+    return message(0 if six else _checksum(message(0)))  # the kernel fills in that of ICMPv6
+
+
+def _answered(packet, six, identifier):
+    """The sequence number of an answer to us, else None."""
+    start = 0 if six else (packet[0] & 15) * 4
+    kind, _, _, theirs, number = struct.unpack("!BBHHH", packet[start:start + 8])
+    return number if (kind, theirs) == (129 if six else 0, identifier) else None
+
+
+def iperf3(client, server, address, log_path, seconds=2, reverse=False):
+    """TCP from `client` to `server` (the other way with `reverse`); bits a second that arrived."""
+    listener = Daemon(server.command("iperf3", "-s", "-1", "-B", address), log_path)
+    try:
+        listener.wait_until(
+            lambda: server.run("ss", "-Hltn", "sport = :5201").stdout.strip(), "iperf3 to listen")
+        done = client.run("iperf3", "-c", address, "-t", seconds, "-J",
+                          *(["-R"] if reverse else []), timeout=seconds + 20)
+        return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]
+    finally:
+        listener.stop()
+
+
+def udp_socket(space, bound_to=("0.0.0.0", 0), timeout=10):
+    """A UDP socket that lives in `space`."""
+    with space.entered():
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    opened.bind(bound_to)
+    opened.settimeout(timeout)
+    return opened
+
+
+def udp_sequence(sender, receiver, address, count=1000, size=64, port=7000):
+    """Numbered datagrams; returns the numbers in the order in which they arrived."""
+    got = []
+    with udp_socket(receiver, (address, port), 2) as sink, udp_socket(sender) as source:
+        for number in range(count):
+            source.sendto(struct.pack("!I", number).ljust(size, b"\0"), (address, port))
+            if number % 32 == 31:  # keep pace with the receiver: it is the path that is tested
+                got += _drain(sink, number + 1 - len(got))
+        got += _drain(sink, count - len(got))
+    return got
+
+
+def _drain(sink, want):
+    numbers = []
+    try:
+        while len(numbers) < want:
+            numbers.append(struct.unpack("!I", sink.recv(2048)[:4])[0])
+    except TimeoutError:
+        pass
+    return numbers
+
+
+@dataclass(frozen=True)
+class Datagram:
+    source: tuple
+    destination: tuple
+    payload: bytes
+
+
+class Sniffer:
+    """IPv4 UDP datagrams to or from `port` on a device, from now on."""
+
+    def __init__(self, space, device, port=4242):
+        with space.entered():
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self._socket.bind((device, _ETH_P_ALL))
+        self._socket.setblocking(False)
+        self._port = port
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def read(self):
+        """All that has come since the last call."""
+        seen = []
+        while True:
+            try:
+                frame = self._socket.recv(65536)
+            except BlockingIOError:
+                return seen
+            datagram = _parse_udp(frame)
+            if datagram and self._port in (datagram.source[1], datagram.destination[1]):
+                seen.append(datagram)
+
+    def wait(self, wanted, what, timeout=5):
+        """The first datagram for which `wanted` is true."""
+        return wait_for(lambda: next(filter(wanted, self.read()), None), what, timeout)
+
+
+def _parse_udp(frame):
+    if len(frame) < 42 or frame[12:14] != b"\x08\x00" or frame[23] != socket.IPPROTO_UDP:
+        return None
+    if struct.unpack("!H", frame[20:22])[0] & 0x1FFF:
+        return None  # a later fragment has no UDP header
+    start = 14 + (frame[14] & 15) * 4
+    source_port, destination_port, length = struct.unpack("!HHH", frame[start:start + 6])
+    return Datagram((socket.inet_ntoa(frame[26:30]), source_port),
+                    (socket.inet_ntoa(frame[30:34]), destination_port),
+                    frame[start + 8:start + length])
+
+
+def send_forged(space, datagrams):
+    """Sends Datagrams as they stand, whoever owns their source address and port."""
+    with space.entered():
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    with raw:
+        for datagram in datagrams:
+            raw.sendto(_ipv4_udp(datagram), (datagram.destination[0], 0))
+
+
+def _ipv4_udp(datagram):
+    source, destination = (socket.inet_aton(end[0]) for end in
+                           (datagram.source, datagram.destination))
+    length = 8 + len(datagram.payload)
+    udp = struct.pack("!HHHH", datagram.source[1], datagram.destination[1], length, 0)
+    pseudo = source + destination + struct.pack("!BBH", 0, socket.IPPROTO_UDP, length)
+    checksum = _checksum(pseudo + udp + datagram.payload) or 0xFFFF
+    # The kernel fills in total length and header checksum.
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, socket.IPPROTO_UDP, 0)
+    return ip + source + destination + udp[:6] + struct.pack("!H", checksum) + datagram.payload
+
+
+def _checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def scrape(space, address="127.0.0.1", port=9469):
+    """The text of /metrics, fetched from within `space`."""
+    return run(space.command("curl", "-sS", "--fail", "--max-time", "5",
+                             f"http://{address}:{port}/metrics")).stdout
