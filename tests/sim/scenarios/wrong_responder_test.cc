@@ -122,5 +122,26 @@ TEST(SimWrongResponder, S24eTheIndexIsGone) {
   EXPECT_TRUE(t.evil.sessions().empty());
 }
 
+TEST(SimWrongResponder, S24TheWrongHostLetsGoAtItsFirstPacket) {
+  Three t;
+  t.me.set_remotes(t.them.overlay(), {t.evil.underlay(), t.them.underlay()});
+  t.world.hold();
+  t.me.send(t.them.overlay(), "queued");
+  t.world.deliver(t.world.take_for(t.evil));
+  (void)t.world.take_for(t.me);  // evil's stage 2 is lost
+  t.world.deliver(t.world.take_for(t.them));
+  t.world.deliver(t.world.take_for(t.me));
+  t.world.release();
+  ASSERT_TRUE(consistent(t.me, t.them));
+  ASSERT_EQ(t.evil.sessions().size(), 1U);
+
+  t.evil.send(t.me.overlay(), "I am them");
+  t.world.run_for(1s);
+  EXPECT_EQ(t.me.refused("forged_by_stranger"), 1);
+  EXPECT_TRUE(t.evil.sessions().empty()) << "not after fifteen seconds";
+  EXPECT_TRUE(consistent(t.me, t.them)) << "who was not told";
+  EXPECT_TRUE(t.me.delivered.empty());
+}
+
 }  // namespace
 }  // namespace magnetar::sim
