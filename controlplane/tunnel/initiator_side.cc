@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "controlplane/tunnel/log_text.h"
+#include "controlplane/tunnel/mutation.h"
 
 namespace magnetar {
 namespace {
@@ -68,7 +69,8 @@ Pending* InitiatorSide::start(const VpnAddr& target, Now now, Actions& out) {
 }
 
 void InitiatorSide::transmit(Pending& pending, Now now, Actions& out) {
-  if (pending.sends >= core_.settings.retries) return give_up(pending, out);
+  if (pending.sends >= core_.settings.retries && !mutated(Rule::kAttemptsEnd))
+    return give_up(pending, out);
   ++pending.sends;
   for (const UnderlayAddr& remote : remotes_of(pending, now))
     out.emplace_back(SendDatagram{remote, pending.initiator.stage_1()});
@@ -128,15 +130,20 @@ void InitiatorSide::on_stage_2(const UnderlayAddr& from, LocalIndex index, ByteV
   const bool stood_down = pending == nullptr;
   PendingTable& table = stood_down ? core_.stood_down : core_.pending;
   if (stood_down) pending = table.find(index);
+  if (pending == nullptr && mutated(Rule::kLateStage2Ignored) && core_.pending.size() > 0)
+    lifecycle_.end_pending(VpnAddr(core_.pending.by_target().begin()->first), "late", out);
   if (pending == nullptr) return refused(Refusal::kStage2Unknown, out);
   auto reply = pending->initiator.read_stage_2(packet);
+  if (!reply && mutated(Rule::kTransactionalRead))
+    return lifecycle_.end_pending(VpnAddr(pending->target), "spoiled", out);
   if (!reply) return refused(reply.error(), out);
   const pki::Certificate& certificate = reply->claim.certificate;
   if (const auto judged = judge(certificate, now); !judged)
     return refuse(*pending, from, certificate, judged.error(), out);
   const VpnAddr target = pending->target;
   const auto addrs = certificate.overlay_addrs();
-  const bool right = std::ranges::find(addrs, target) != addrs.end();
+  const bool right =
+      std::ranges::find(addrs, target) != addrs.end() || mutated(Rule::kCertificateNamesTarget);
   Pending taken = *table.take(target);
   if (right) return complete(std::move(taken), stood_down, std::move(*reply), from, now, out);
   dismiss(taken, std::move(*reply), from, now, out);
@@ -187,9 +194,11 @@ void InitiatorSide::dismiss(const Pending& wrong, handshake::Initiator::Reply re
   out.emplace_back(HandshakeEnded{HandshakeRole::kInitiator, label(Refusal::kWrongResponder)});
   out.emplace_back(session_of(tunnel_of(wrong.initiator, std::move(reply.claim), from, now),
                               keys_of_initiator(std::move(reply.transport))));
-  out.emplace_back(SendInSession{.session = dead, .type = wire::MessageType::kCloseTunnel});
+  if (!mutated(Rule::kWrongHostTold))
+    out.emplace_back(SendInSession{.session = dead, .type = wire::MessageType::kCloseTunnel});
   out.emplace_back(CloseSession{dead});
-  core_.wrong_addresses.add(wrong.target, from, now.steady);
+  if (!mutated(Rule::kWrongAddressBlocked))
+    core_.wrong_addresses.add(wrong.target, from, now.steady);
   // Given back before anything new begins, so that a full table cannot stop the next attempt.
   core_.indexes.release(dead);
 }
@@ -201,7 +210,7 @@ void InitiatorSide::restart_elsewhere(Pending wrong, const UnderlayAddr& from, N
   Pending* const next = start(wrong.target, now, out);
   next->learned = std::move(wrong.learned);
   std::erase(next->learned, from);
-  next->queue = std::move(wrong.queue);
+  if (!mutated(Rule::kQueueSurvivesWrongHost)) next->queue = std::move(wrong.queue);
   transmit(*next, now, out);
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "controlplane/tunnel/mutation.h"
+
 namespace magnetar {
 namespace {
 
@@ -63,7 +65,8 @@ void Keeper::on_alive(Tunnel& tunnel, Now now, Actions& out) {
 // An idle tunnel is neither tested nor closed. One that is not the primary is not tested either: if
 // the peer does not use it, nobody does.
 void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
-  if (tunnel.doomed) return lifecycle_.close_lost(tunnel.local, "dead", out);
+  if (tunnel.doomed && !mutated(Rule::kDeadTunnelsEnd))
+    return lifecycle_.close_lost(tunnel.local, "dead", out);
   const bool primary = lifecycle_.is_primary(tunnel);
   if (primary && !used) {
     core_.tunnels.reschedule(tunnel, now.steady + core_.settings.alive_interval);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "controlplane/tunnel/log_text.h"
+#include "controlplane/tunnel/mutation.h"
 
 namespace magnetar {
 namespace {
@@ -66,7 +67,7 @@ void Lifecycle::open(NewTunnel fresh, Now now, Actions& out) {
 }
 
 bool Lifecycle::yields(const Tunnel& fresh, Now now, Actions& out) {
-  if (fresh.confirmed) return false;
+  if (fresh.confirmed || mutated(Rule::kUnconfirmedIsSpare)) return false;
   for (const VpnAddr& addr : fresh.overlay_addrs) {
     Tunnel* const standing = core_.tunnels.primary(addr);
     if (standing == nullptr) continue;
@@ -82,8 +83,10 @@ std::vector<QueuedPacket> Lifecycle::supersede(const std::vector<VpnAddr>& addrs
                                                Actions& out) {
   std::vector<QueuedPacket> queue;
   for (const VpnAddr& addr : addrs) {
+    if (mutated(Rule::kLoserStandsDown)) continue;
     auto pending = core_.pending.take(addr);
     if (!pending) continue;
+    if (mutated(Rule::kQueueMoves)) pending->queue.clear();
     std::ranges::move(pending->queue, std::back_inserter(queue));
     stand_down(std::move(*pending), now);
     out.emplace_back(HandshakeEnded{HandshakeRole::kInitiator, kHandshakeSuperseded});
@@ -95,7 +98,7 @@ void Lifecycle::stand_down(Pending pending, Now now) {
   if (const auto older = core_.stood_down.take(pending.target))
     core_.indexes.release(older->initiator.local());
   pending.queue.clear();
-  pending.due = now.steady + kStoodDownFor;
+  pending.due = now.steady + (mutated(Rule::kLoserHearsLateStage2) ? Duration{} : kStoodDownFor);
   core_.stood_down.add(std::move(pending));
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "controlplane/tunnel/log_text.h"
+#include "controlplane/tunnel/mutation.h"
 
 namespace magnetar {
 namespace {
@@ -19,7 +20,8 @@ void ResponderSide::on_stage_1(const UnderlayAddr& from, ByteView packet, Now no
   // A repeat is known by its bytes, before anything in them is read: the stage 2 was lost, or came
   // by another way. A fresh one would carry other keys than the tunnel has.
   const Stage1Id id = stage_1_id(packet);
-  if (const Tunnel* const known = core_.tunnels.find_answered(id)) {
+  if (const Tunnel* const known = core_.tunnels.find_answered(id);
+      known != nullptr && !mutated(Rule::kCachedStage2)) {
     out.emplace_back(SendDatagram{from, known->answer->stage_2});
     return;
   }
@@ -91,7 +93,9 @@ const Tunnel* ResponderSide::newer_tunnel(const handshake::Claim& claim, Now now
 // The higher overlay address stays the initiator.
 Pending* ResponderSide::race_won(const handshake::Claim& claim) {
   const auto theirs = claim.certificate.overlay_addrs();
-  if (core_.identity->certificate.overlay_addrs().front() < theirs.front()) return nullptr;
+  if (core_.identity->certificate.overlay_addrs().front() < theirs.front() &&
+      !mutated(Rule::kHigherAddressWins))
+    return nullptr;
   for (const VpnAddr& addr : theirs)
     if (Pending* const ours = core_.pending.find(addr)) return ours;
   return nullptr;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "controlplane/tunnel/mutation.h"
 #include "dataplane/wire/header.h"
 
 namespace magnetar {
@@ -79,8 +80,9 @@ void SessionEvents::on_recv_error(const UnderlayAddr& from, RemoteIndex index, A
 void SessionEvents::on_unknown_index(const UnderlayAddr& from, LocalIndex index, Now now,
                                      Actions& out) {
   // A peer's first data may overtake its stage 2. A recv_error would take its new tunnel down.
-  if (core_.tunnels.find(index) != nullptr || core_.pending.find(index) != nullptr ||
-      core_.stood_down.find(index) != nullptr)
+  const bool early =
+      core_.pending.find(index) != nullptr || core_.stood_down.find(index) != nullptr;
+  if (core_.tunnels.find(index) != nullptr || (early && !mutated(Rule::kEarlyDataNoError)))
     return refused(Refusal::kIndexNotReady, out);
   if (send_recv_error(from, index, now, out)) refused(Refusal::kUnknownIndex, out);
 }
