@@ -8,12 +8,13 @@ namespace magnetar::sim::explore {
 std::vector<Search> searches() {
   using std::chrono_literals::operator""ms;
   const Budget one{.drops = 1, .duplicates = 1};
-  const Budget two{.drops = 2, .duplicates = 2};
+  // More transmissions than drops, or all of an attempt could be lost.
+  const Budget two{.drops = 2, .duplicates = 2, .retries = 3};
   const Budget mangled{.cuts = 1};
   const Budget mangled_and_lost{.drops = 1, .cuts = 2};
   // With three hosts the attempts' own timers are enough: those of tunnels come later.
   const Budget one_soon{.drops = 1, .duplicates = 0, .horizon = 400ms};
-  const Budget two_soon{.drops = 2, .duplicates = 2, .horizon = 400ms};
+  const Budget two_soon{.drops = 2, .duplicates = 2, .retries = 3, .horizon = 400ms};
   std::vector<Search> all;
   all.push_back({both_start(Kind::kOurs, true), mangled, mangled_and_lost});
   all.push_back({both_start(Kind::kOurs, true), one, two});
