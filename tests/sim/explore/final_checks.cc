@@ -103,9 +103,10 @@ void Explorer::check_ends(const std::vector<std::unique_ptr<Instance>>& hosts) {
     if (scenario_.hosts[one].kind != Kind::kOurs) continue;
     for (const auto& [local, session] : host.sessions()) {
       const VpnAddr peer = session.facts.overlay_addrs.front();
+      const Session& end = session;
       const bool has_end = std::ranges::any_of(hosts, [&](const auto& other) {
         return std::ranges::any_of(other->host().sessions(), [&](const auto& entry) {
-          return other.get() != hosts[one].get() && paired(session, entry.second);
+          return other.get() != hosts[one].get() && paired(end, entry.second);
         });
       });
       if (!has_end && kind_of(peer) != Kind::kNew)

@@ -39,8 +39,9 @@ bool found(const Mutation& mutation) {
   broken_rule = mutation.rule;
   std::uint64_t states = 0;
   auto all = searches();
-  std::ranges::stable_partition(
-      all, [&](const Search& one) { return one.scenario.name.starts_with(mutation.first); });
+  std::stable_partition(all.begin(), all.end(), [&](const Search& one) {
+    return one.scenario.name.starts_with(mutation.first);
+  });
   for (const Search& one : all) {
     Explorer explorer(one.scenario, one.quick, kMaxStates);
     const Outcome outcome = explorer.run();

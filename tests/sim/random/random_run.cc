@@ -151,9 +151,10 @@ bool RandomRun::rests() {
     if (host.pending() > 0) return broken("an attempt never ends at " + host.name());
     if (!ours_[i]) continue;
     for (const auto& [local, session] : host.sessions()) {
+      const Session& end = session;
       const bool has_end = std::ranges::any_of(hosts_, [&](const Host* other) {
         return std::ranges::any_of(other->sessions(), [&](const auto& entry) {
-          return other != &host && paired(session, entry.second);
+          return other != &host && paired(end, entry.second);
         });
       });
       if (!has_end) return broken("a tunnel without another end at " + host.name());
