@@ -78,7 +78,7 @@ inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::kCoun
 
 struct RefusalRule {
   Refusal refusal;
-  std::string_view label;  // of magnetar_drops_total{reason}
+  std::string_view label;  // of magnetar_control_drops_total{reason}
   std::string_view text;
 };
 
