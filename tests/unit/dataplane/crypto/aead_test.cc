@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data path's cipher against packets that real Nebula made, and against libsodium.
-#include <fstream>
+// The data path's cipher against the worked example of the protocol, and against libsodium.
 #include <random>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "drivers/crypto/ipsec_mb.h"
 #include "tests/support/data_plane.h"
@@ -101,7 +99,7 @@ Bytes from_hex(const std::string& hex) {
   return out;
 }
 
-// handshake.md gives the keys of its worked example; the packets there came off the wire format.
+// Keys and packets of protocol/wire.md section 9.
 TEST(AeadVectors, OpensTheWorkedExample) {
   struct Case {
     Cipher cipher;
