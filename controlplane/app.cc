@@ -43,6 +43,8 @@ ControlSettings settings_of(const config::Config& config, DataPlane& plane) {
   settings.try_interval = config.handshake.try_interval;
   settings.retries = config.handshake.retries;
   settings.queued_packets = config.handshake.queued_packets;
+  settings.max_handshakes_per_second = config.handshake.max_per_second;
+  settings.disconnect_invalid = config.disconnect_invalid;
   settings.static_remotes = config.tunnels.static_remotes;
   for (const Prefix& address : plane.netlink().addresses())
     settings.own_addrs.push_back({address.addr, config.outside.listen_port});
@@ -76,7 +78,8 @@ App::App(std::filesystem::path config_path, const config::Config& config,
                     return plane_->reservation().send(to, bytes);
                   },
                   plane_->pool(), plane_->workers(), config.outside.mtu}),
-      control_(config.identity, settings_of(config, *plane_), *random_),
+      traffic_(plane_->sessions()),
+      control_(config.identity, settings_of(config, *plane_), *random_, &traffic_),
       worker_cycles_(plane_->workers()),
       busy_(plane_->workers()),
       last_reload_at_(read_clock().wall) {}
@@ -208,6 +211,9 @@ void App::on_punted(rte_mbuf& mbuf) {
       control_.on_moved(meta.session, meta.source, now, actions);
       publisher_.noticed(meta.session);
       break;
+    case PuntKind::kForged:
+      control_.on_forged(meta.session, meta.source, meta.header, now, actions);
+      break;
     case PuntKind::kNoNeighbour:
       publisher_.carry_out(SendDatagram{meta.source, to_vector(bytes)});
       break;
@@ -230,6 +236,7 @@ void App::carry_out(Actions& actions) {
           } else if constexpr (std::is_same_v<T, Refused> || std::is_same_v<T, HandshakeEnded>) {
             tally_.count(what);
           } else {
+            if constexpr (std::is_same_v<T, CloseSession>) traffic_.forget(what.session);
             publisher_.carry_out(what);
           }
         },

@@ -16,6 +16,7 @@
 #include "controlplane/ops/metrics_server.h"
 #include "controlplane/ops/tally.h"
 #include "controlplane/publish/publisher.h"
+#include "controlplane/publish/session_traffic.h"
 #include "controlplane/publish/underlay.h"
 
 namespace magnetar {
@@ -72,6 +73,7 @@ class App {
   std::unique_ptr<RandomSource> random_;
   Underlay underlay_;
   Publisher publisher_;
+  SessionTraffic traffic_;
   ControlPlane control_;
   ops::Tally tally_;
   ops::Rates rates_;

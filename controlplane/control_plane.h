@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "controlplane/action.h"
+#include "controlplane/digest.h"
 #include "controlplane/identity.h"
+#include "controlplane/traffic.h"
 #include "dataplane/base/random.h"
 #include "dataplane/wire/header.h"
 
@@ -22,6 +24,10 @@ struct ControlSettings {
   Duration try_interval = std::chrono::milliseconds(100);
   std::uint32_t retries = 10;
   std::uint32_t queued_packets = 100;
+  std::uint32_t max_handshakes_per_second = 0;  // as responder; 0: no limit
+  Duration alive_interval = std::chrono::seconds(5);
+  Duration pending_deletion_interval = std::chrono::seconds(10);
+  bool disconnect_invalid = true;  // close tunnels whose certificate is no longer good
   std::map<VpnAddr, std::vector<UnderlayAddr>> static_remotes;
   std::vector<UnderlayAddr> own_addrs;  // never a peer's
 };
@@ -44,9 +50,10 @@ struct TunnelView {
 
 class ControlPlane {
  public:
-  // `identity` and `random` are shared; `random` must outlive this object.
+  // `random` and `traffic` must outlive this object. Without a source of traffic every tunnel
+  // counts as in use.
   ControlPlane(std::shared_ptr<const Identity> identity, ControlSettings settings,
-               RandomSource& random);
+               RandomSource& random, TrafficSource* traffic = nullptr);
   ~ControlPlane();
   ControlPlane(const ControlPlane&) = delete;
   ControlPlane& operator=(const ControlPlane&) = delete;
@@ -59,6 +66,10 @@ class ControlPlane {
   // An encrypted-type packet whose index names no session.
   void on_unknown_index(const UnderlayAddr& from, const wire::Header& header, Now now,
                         Actions& out);
+  // An encrypted-type packet under a live session's index that did not authenticate: somebody who
+  // is not the tunnel's peer may believe in a tunnel with us (handshake.md 7.2 and 17).
+  void on_forged(LocalIndex session, const UnderlayAddr& from, const wire::Header& header, Now now,
+                 Actions& out);
   // An authenticated message other than an inner packet, decrypted.
   void on_session_message(LocalIndex session, const wire::Header& header, ByteView plaintext,
                           Now now, Actions& out);
@@ -84,8 +95,15 @@ class ControlPlane {
   [[nodiscard]] std::size_t tunnels_up() const;
   [[nodiscard]] std::size_t tunnels_pending() const;
 
+  // For tests that search over states: an independent copy, and what tells two states apart
+  // (everything but the budgets of rate limits).
+  [[nodiscard]] std::unique_ptr<ControlPlane> clone(RandomSource& random,
+                                                    TrafficSource* traffic = nullptr) const;
+  void describe_state(Now now, DigestSink& sink) const;
+
  private:
   struct Impl;
+  explicit ControlPlane(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -32,14 +32,15 @@ enum class PuntKind : std::uint8_t {
   kSessionMessage,  // opened test, close_tunnel, lighthouse or control message
   kNoTunnel,        // inner packet whose destination has no session
   kMoved,           // notice: an authentic packet came from a new underlay address
+  kForged,          // notice: under a session's index, not authentic, not from its peer
   kNoNeighbour,     // sealed, but the next hop of the peer is not known: the kernel can find it
   kKernel,          // a frame for the kernel's twin of the port
   kCount,
 };
 inline constexpr std::size_t kPuntKinds = static_cast<std::size_t>(PuntKind::kCount);
 inline constexpr std::array<std::string_view, kPuntKinds> kPuntKindNames{
-    "handshake", "recv_error", "unknown_index", "session_message",
-    "no_tunnel", "moved",      "no_neighbour",  "kernel"};
+    "handshake", "recv_error", "unknown_index", "session_message", "no_tunnel",
+    "moved",     "forged",     "no_neighbour",  "kernel"};
 
 enum class Stage : std::uint8_t {
   kOutsideReceive,

@@ -23,6 +23,7 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
           b->identity->certificate.networks);
   compare(keys, "pki.cert (its unsafe networks)", a->identity->certificate.unsafe_networks,
           b->identity->certificate.unsafe_networks);
+  compare(keys, "pki.disconnect_invalid", a->disconnect_invalid, b->disconnect_invalid);
   compare(keys, "outside.port", a->outside.port, b->outside.port);
   compare(keys, "outside.backend", a->outside.backend, b->outside.backend);
   compare(keys, "outside.addresses", a->outside.addresses, b->outside.addresses);
@@ -43,6 +44,8 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
   compare(keys, "handshake.retries", a->handshake.retries, b->handshake.retries);
   compare(keys, "handshake.queued_packets", a->handshake.queued_packets,
           b->handshake.queued_packets);
+  compare(keys, "handshake.max_per_second", a->handshake.max_per_second,
+          b->handshake.max_per_second);
   compare(keys, "metrics.listen", a->metrics_listen, b->metrics_listen);
   compare(keys, "control.socket", a->control_socket, b->control_socket);
   return keys;

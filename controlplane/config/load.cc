@@ -10,6 +10,7 @@
 #include "controlplane/config/file_text.h"
 #include "controlplane/config/known_keys.h"
 #include "controlplane/config/report.h"
+#include "controlplane/config/section.h"
 #include "controlplane/config/sections.h"
 
 namespace magnetar::config {
@@ -37,6 +38,7 @@ Config read_config(const toml::table& root, const std::filesystem::path& directo
   check_keys(root, report);
   Config config;
   config.identity = read_identity(root, directory, now, report);
+  Section(root, "pki", report).boolean("disconnect_invalid", config.disconnect_invalid);
   config.outside = read_outside(root, report);
   config.inside = read_inside(root, report);
   config.workers = read_workers(root, cpus, report);

@@ -59,12 +59,14 @@ struct Handshake {
   Duration try_interval = std::chrono::milliseconds(100);
   std::uint32_t retries = 10;
   std::uint32_t queued_packets = 100;
+  std::uint32_t max_per_second = 0;  // as responder; 0: no limit
 };
 
 enum class LogFormat : std::uint8_t { kText, kJson };
 
 struct Config {
   std::shared_ptr<const Identity> identity;  // from [pki], loaded and verified
+  bool disconnect_invalid = true;            // pki.disconnect_invalid
   Outside outside;
   Inside inside;
   Workers workers;

@@ -103,6 +103,16 @@ void Section::bad_value(std::string_view key, const toml::node& value, std::stri
   report_.error(place_of(value), dotted(key), what);
 }
 
+void Section::boolean(std::string_view key, bool& to) const {
+  const toml::node* value = find(key);
+  if (value == nullptr) return;
+  if (const auto* truth = value->as_boolean()) {
+    to = truth->get();
+  } else {
+    wrong_type(key, *value, "true or false");
+  }
+}
+
 std::optional<std::int64_t> Section::checked_number(std::string_view key, const toml::node& value,
                                                     Range range, std::string_view rule) const {
   const auto* integer = value.as_integer();

@@ -49,6 +49,8 @@ class Section {
       if (const auto n = checked_number(key, *value, range, rule)) to = static_cast<T>(*n);
   }
 
+  void boolean(std::string_view key, bool& to) const;
+
   // A string that `parse` turns into a std::optional<T>, none when it cannot.
   template <typename T, typename Parse>
   void text(std::string_view key, T& to, Parse&& parse, std::string_view rule) const {

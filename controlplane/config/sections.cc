@@ -109,6 +109,8 @@ Handshake read_handshake(const toml::table& root, Report& report) {
   section.number("retries", to.retries, {1, 100}, "1 to 100 tries are possible");
   section.number("queued_packets", to.queued_packets, {0, 10'000},
                  "0 to 10000 packets can wait for a tunnel");
+  section.number("max_per_second", to.max_per_second, {0, 1'000'000},
+                 "0 (no limit) to 1000000 handshakes a second are possible");
   return to;
 }
 

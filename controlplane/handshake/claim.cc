@@ -31,6 +31,13 @@ Result<void, Refusal> verify(const pki::Certificate& certificate, const Identity
   return {};
 }
 
+Result<void, Refusal> verify(const pki::Certificate& certificate, const Identity& identity,
+                             WallTime now, pki::Verifier& verifier) {
+  const auto verified = verifier.verify(certificate, identity.cas, now, identity.blocklist);
+  if (!verified) return fail(refusal_of(verified.error()));
+  return {};
+}
+
 bool is_ourselves(const pki::Certificate& certificate, const Identity& identity) {
   const auto theirs = certificate.overlay_addrs();
   return std::ranges::any_of(identity.certificate.overlay_addrs(), [&](const VpnAddr& mine) {

@@ -5,6 +5,7 @@
 #include "controlplane/handshake/noise_ix.h"
 #include "controlplane/identity.h"
 #include "controlplane/pki/certificate.h"
+#include "controlplane/pki/verifier.h"
 #include "controlplane/tunnel/refusal.h"
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/result.h"
@@ -31,6 +32,10 @@ struct Claim {
 // Whether one of our CAs vouches for it now.
 [[nodiscard]] Result<void, Refusal> verify(const pki::Certificate& certificate,
                                            const Identity& identity, WallTime now);
+// The same, with a memory for signatures.
+[[nodiscard]] Result<void, Refusal> verify(const pki::Certificate& certificate,
+                                           const Identity& identity, WallTime now,
+                                           pki::Verifier& verifier);
 
 // Whether a host with this certificate would be ourselves.
 [[nodiscard]] bool is_ourselves(const pki::Certificate& certificate, const Identity& identity);

@@ -42,6 +42,8 @@ Initiator::Initiator(InitiatorConfig config, EphemeralPrivateKey ephemeral)
       noise_(config.cipher, identity_->private_key, noise::key_pair_from(std::move(ephemeral))),
       stage_1_(build_stage_1(noise_, config)) {}
 
+Initiator Initiator::duplicate() const { return {identity_, local_, noise_.duplicate(), stage_1_}; }
+
 Result<Initiator::Reply, Refusal> Initiator::read_stage_2(ByteView packet) const {
   if (packet.size() > kMaxPacketSize) return fail(Refusal::kHandshakeTooLong);
   auto reply = noise_.read_message_2(packet.subspan(wire::Header::kSize));

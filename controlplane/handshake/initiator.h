@@ -34,8 +34,16 @@ class Initiator {
   // `packet` is a stage 2 for our index, header included. Changes nothing, so that a forged or
   // broken packet cannot spoil the real one.
   [[nodiscard]] Result<Reply, Refusal> read_stage_2(ByteView packet) const;
+  [[nodiscard]] Initiator duplicate() const;
 
  private:
+  Initiator(std::shared_ptr<const Identity> identity, LocalIndex local, noise::Initiator noise,
+            Bytes stage_1)
+      : identity_(std::move(identity)),
+        local_(local),
+        noise_(std::move(noise)),
+        stage_1_(std::move(stage_1)) {}
+
   std::shared_ptr<const Identity> identity_;
   LocalIndex local_;
   noise::Initiator noise_;

@@ -151,6 +151,12 @@ Bytes Initiator::write_message_1(ByteView payload) {
   return message;
 }
 
+Initiator Initiator::duplicate() const {
+  return {state_.duplicate(),
+          local_static_,
+          {EphemeralPrivateKey(ephemeral_.secret.reveal()), ephemeral_.public_key}};
+}
+
 Result<Initiator::Reply, NoiseError> Initiator::read_message_2(ByteView message) const {
   if (message.size() < kKeySize + kSealedKeySize + kTagSize) return fail(NoiseError::kTooShort);
   SymmetricState state = state_.duplicate();  // a forgery may fail at any step below

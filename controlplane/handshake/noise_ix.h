@@ -9,6 +9,7 @@
 
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/cipher.h"
@@ -73,8 +74,12 @@ class Initiator {
   // Message 2. May be called again after a failure: a message that does not authenticate leaves
   // this object as it was (wire.md 3.6).
   [[nodiscard]] Result<Reply, NoiseError> read_message_2(ByteView message) const;
+  [[nodiscard]] Initiator duplicate() const;
 
  private:
+  Initiator(SymmetricState state, const StaticPrivateKey* local_static, KeyPair ephemeral)
+      : state_(std::move(state)), local_static_(local_static), ephemeral_(std::move(ephemeral)) {}
+
   SymmetricState state_;
   const StaticPrivateKey* local_static_;
   KeyPair ephemeral_;

@@ -2,7 +2,9 @@
 #include "controlplane/control_plane.h"
 
 #include "controlplane/tunnel/core.h"
+#include "controlplane/tunnel/describe.h"
 #include "controlplane/tunnel/initiator_side.h"
+#include "controlplane/tunnel/keeper.h"
 #include "controlplane/tunnel/lifecycle.h"
 #include "controlplane/tunnel/responder_side.h"
 #include "controlplane/tunnel/session_events.h"
@@ -23,6 +25,17 @@ std::optional<Refusal> refused_unread(const Core& core, const UnderlayAddr& from
   return std::nullopt;
 }
 
+// Without a data plane to ask, every tunnel counts as in use.
+class AlwaysInUse final : public TrafficSource {
+ public:
+  Traffic take(LocalIndex) override { return {.in = true, .out = true}; }
+};
+
+TrafficSource& source_or_default(TrafficSource* traffic) {
+  static AlwaysInUse always;
+  return traffic == nullptr ? always : *traffic;
+}
+
 void describe(const pki::Certificate& certificate, TunnelView& view) {
   view.name = certificate.name;
   view.groups = certificate.groups;
@@ -33,19 +46,25 @@ void describe(const pki::Certificate& certificate, TunnelView& view) {
 }  // namespace
 
 struct ControlPlane::Impl {
-  Impl(std::shared_ptr<const Identity> identity, ControlSettings settings, RandomSource& random)
-      : core(std::move(identity), std::move(settings), random) {}
+  Impl(std::shared_ptr<const Identity> identity, ControlSettings settings, RandomSource& random,
+       TrafficSource* traffic)
+      : core(std::move(identity), std::move(settings), random, source_or_default(traffic)) {}
+  Impl(const Impl& other, RandomSource& random, TrafficSource* traffic)
+      : core(other.core, random, source_or_default(traffic)) {}
 
   Core core;
   Lifecycle lifecycle{core};
   InitiatorSide initiator{core, lifecycle};
-  ResponderSide responder{core, lifecycle};
+  ResponderSide responder{core, lifecycle, initiator};
   SessionEvents sessions{core, lifecycle};
+  Keeper keeper{core, lifecycle, initiator};
 };
 
 ControlPlane::ControlPlane(std::shared_ptr<const Identity> identity, ControlSettings settings,
-                           RandomSource& random)
-    : impl_(std::make_unique<Impl>(std::move(identity), std::move(settings), random)) {}
+                           RandomSource& random, TrafficSource* traffic)
+    : impl_(std::make_unique<Impl>(std::move(identity), std::move(settings), random, traffic)) {}
+
+ControlPlane::ControlPlane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 ControlPlane::~ControlPlane() = default;
 
@@ -69,9 +88,14 @@ void ControlPlane::on_unknown_index(const UnderlayAddr& from, const wire::Header
   impl_->sessions.on_unknown_index(from, LocalIndex{header.index}, now, out);
 }
 
+void ControlPlane::on_forged(LocalIndex session, const UnderlayAddr& from, const wire::Header&,
+                             Now now, Actions& out) {
+  impl_->sessions.on_forged(session, from, now, out);
+}
+
 void ControlPlane::on_session_message(LocalIndex session, const wire::Header& header,
-                                      ByteView plaintext, Now, Actions& out) {
-  impl_->sessions.on_message(session, header, plaintext, out);
+                                      ByteView plaintext, Now now, Actions& out) {
+  impl_->sessions.on_message(session, header, plaintext, now, out);
 }
 
 void ControlPlane::on_packet_without_tunnel(VpnAddr to, QueuedPacket packet, Now now,
@@ -83,10 +107,19 @@ void ControlPlane::on_moved(LocalIndex session, const UnderlayAddr& from, Now no
   impl_->sessions.on_moved(session, from, now, out);
 }
 
-void ControlPlane::on_time(Now now, Actions& out) { impl_->initiator.on_time(now, out); }
+void ControlPlane::on_time(Now now, Actions& out) {
+  impl_->initiator.on_time(now, out);
+  impl_->lifecycle.forget_stood_down(now);
+  impl_->keeper.on_time(now, out);
+}
 
 std::optional<Instant> ControlPlane::next_timeout() const {
-  return impl_->core.pending.next_timeout();
+  const Core& core = impl_->core;
+  std::optional<Instant> first;
+  for (const auto& due :
+       {core.pending.next_timeout(), core.stood_down.next_timeout(), core.tunnels.next_timeout()})
+    if (due && (!first || *due < *first)) first = due;
+  return first;
 }
 
 bool ControlPlane::close(VpnAddr peer, Now, Actions& out) {
@@ -115,6 +148,7 @@ void ControlPlane::replace_identity(std::shared_ptr<const Identity> identity) {
 
 void ControlPlane::replace_static_remotes(std::map<VpnAddr, std::vector<UnderlayAddr>> remotes) {
   impl_->core.settings.static_remotes = std::move(remotes);
+  impl_->core.wrong_addresses.forget_all();  // who changed them knows better
 }
 
 std::vector<TunnelView> ControlPlane::tunnels() const {
@@ -140,6 +174,16 @@ std::vector<TunnelView> ControlPlane::tunnels() const {
     view.since = pending.started;
   }
   return views;
+}
+
+std::unique_ptr<ControlPlane> ControlPlane::clone(RandomSource& random,
+                                                  TrafficSource* traffic) const {
+  return std::unique_ptr<ControlPlane>(
+      new ControlPlane(std::make_unique<Impl>(*impl_, random, traffic)));
+}
+
+void ControlPlane::describe_state(Now now, DigestSink& sink) const {
+  magnetar::describe_state(impl_->core, now, sink);
 }
 
 std::size_t ControlPlane::tunnels_up() const { return impl_->core.tunnels.size(); }

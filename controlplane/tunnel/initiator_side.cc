@@ -5,9 +5,13 @@
 #include <utility>
 
 #include "controlplane/tunnel/log_text.h"
+#include "controlplane/tunnel/mutation.h"
 
 namespace magnetar {
 namespace {
+
+// Addresses a peer's stage 1 came from while ours went on: the newest.
+constexpr std::size_t kMaxLearned = 4;
 
 void refused(Refusal why, Actions& out) { out.emplace_back(Refused{label(why)}); }
 
@@ -19,7 +23,8 @@ Tunnel tunnel_of(const handshake::Initiator& initiator, handshake::Claim claim,
                 .overlay_addrs = claim.certificate.overlay_addrs(),
                 .remote_addr = from,
                 .peer_time_ns = claim.time_ns,
-                .since = now.steady};
+                .since = now.steady,
+                .confirmed = true};
   tunnel.peer = std::make_shared<const pki::Certificate>(std::move(claim.certificate));
   return tunnel;
 }
@@ -36,7 +41,7 @@ void InitiatorSide::on_packet(const VpnAddr& to, QueuedPacket packet, Now now, A
   }
   Pending* pending = core_.pending.find(to);
   if (pending == nullptr) {
-    if (remotes_of(to).empty()) return refused(Refusal::kNoAddress, out);
+    if (core_.configured_for(to).empty()) return refused(Refusal::kNoAddress, out);
     pending = start(to, now, out);
     if (pending == nullptr) return;
     transmit(*pending, now, out);
@@ -64,12 +69,11 @@ Pending* InitiatorSide::start(const VpnAddr& target, Now now, Actions& out) {
 }
 
 void InitiatorSide::transmit(Pending& pending, Now now, Actions& out) {
-  if (pending.sends >= core_.settings.retries) return give_up(pending, out);
+  if (pending.sends >= core_.settings.retries && !mutated(Rule::kAttemptsEnd))
+    return give_up(pending, out);
   ++pending.sends;
-  for (const UnderlayAddr& remote : remotes_of(pending.target)) {
-    if (std::ranges::find(pending.blocked, remote) == pending.blocked.end())
-      out.emplace_back(SendDatagram{remote, pending.initiator.stage_1()});
-  }
+  for (const UnderlayAddr& remote : remotes_of(pending, now))
+    out.emplace_back(SendDatagram{remote, pending.initiator.stage_1()});
   // From when it was due, not from when it ran: a late timer does not shift the schedule.
   core_.pending.reschedule(pending, pending.due + core_.settings.try_interval * pending.sends);
   if (pending.due <= now.steady)
@@ -86,13 +90,34 @@ void InitiatorSide::give_up(const Pending& pending, Actions& out) {
   lifecycle_.end_pending(target, result, out);
 }
 
-std::vector<UnderlayAddr> InitiatorSide::remotes_of(const VpnAddr& target) const {
-  std::vector<UnderlayAddr> remotes;
-  const auto known = core_.settings.static_remotes.find(target);
-  if (known == core_.settings.static_remotes.end()) return remotes;
-  for (const UnderlayAddr& addr : known->second)
-    if (!core_.is_own_underlay(addr)) remotes.push_back(addr);
+std::vector<UnderlayAddr> InitiatorSide::remotes_of(const Pending& pending, Now now) {
+  std::vector<UnderlayAddr> remotes = core_.configured_for(pending.target);
+  for (const UnderlayAddr& addr : pending.learned)
+    if (std::ranges::find(remotes, addr) == remotes.end()) remotes.push_back(addr);
+  std::erase_if(remotes, [&](const UnderlayAddr& addr) {
+    return core_.wrong_addresses.contains(pending.target, addr, now.steady);
+  });
   return remotes;
+}
+
+void InitiatorSide::rehandshake(const Tunnel& tunnel, Now now, Actions& out) {
+  const VpnAddr target = tunnel.overlay_addrs.front();
+  if (core_.pending.find(target) != nullptr) return;
+  const UnderlayAddr remote = tunnel.remote_addr;
+  Pending* const pending = start(target, now, out);
+  if (pending == nullptr) return;
+  pending->learned.push_back(remote);
+  transmit(*pending, now, out);
+}
+
+// Our addresses for it may be wrong or closed to us, and it will not start again while it waits.
+void InitiatorSide::learn(Pending& pending, const UnderlayAddr& from, Now now, Actions& out) {
+  const auto known = remotes_of(pending, now);
+  if (std::ranges::find(known, from) != known.end()) return;
+  if (pending.learned.size() == kMaxLearned) pending.learned.erase(pending.learned.begin());
+  pending.learned.push_back(from);
+  if (!core_.wrong_addresses.contains(pending.target, from, now.steady))
+    out.emplace_back(SendDatagram{from, pending.initiator.stage_1()});
 }
 
 void InitiatorSide::on_time(Now now, Actions& out) {
@@ -101,23 +126,33 @@ void InitiatorSide::on_time(Now now, Actions& out) {
 
 void InitiatorSide::on_stage_2(const UnderlayAddr& from, LocalIndex index, ByteView packet, Now now,
                                Actions& out) {
-  Pending* const pending = core_.pending.find(index);
+  Pending* pending = core_.pending.find(index);
+  const bool stood_down = pending == nullptr;
+  PendingTable& table = stood_down ? core_.stood_down : core_.pending;
+  if (stood_down) pending = table.find(index);
+  if (pending == nullptr && mutated(Rule::kLateStage2Ignored) && core_.pending.size() > 0)
+    lifecycle_.end_pending(VpnAddr(core_.pending.by_target().begin()->first), "late", out);
   if (pending == nullptr) return refused(Refusal::kStage2Unknown, out);
   auto reply = pending->initiator.read_stage_2(packet);
+  if (!reply && mutated(Rule::kTransactionalRead))
+    return lifecycle_.end_pending(VpnAddr(pending->target), "spoiled", out);
   if (!reply) return refused(reply.error(), out);
   const pki::Certificate& certificate = reply->claim.certificate;
   if (const auto judged = judge(certificate, now); !judged)
     return refuse(*pending, from, certificate, judged.error(), out);
   const VpnAddr target = pending->target;
   const auto addrs = certificate.overlay_addrs();
-  if (std::ranges::find(addrs, target) == addrs.end())
-    return restart_elsewhere(target, std::move(*reply), from, now, out);
-  complete(target, std::move(*reply), from, now, out);
+  const bool right =
+      std::ranges::find(addrs, target) != addrs.end() || mutated(Rule::kCertificateNamesTarget);
+  Pending taken = *table.take(target);
+  if (right) return complete(std::move(taken), stood_down, std::move(*reply), from, now, out);
+  dismiss(taken, std::move(*reply), from, now, out);
+  if (!stood_down) restart_elsewhere(std::move(taken), from, now, out);
 }
 
-Result<void, Refusal> InitiatorSide::judge(const pki::Certificate& certificate, Now now) const {
-  if (auto verified = handshake::verify(certificate, *core_.identity, now.wall); !verified)
-    return verified;
+Result<void, Refusal> InitiatorSide::judge(const pki::Certificate& certificate, Now now) {
+  const auto verified = handshake::verify(certificate, *core_.identity, now.wall, core_.verifier);
+  if (!verified) return verified;
   if (handshake::is_ourselves(certificate, *core_.identity)) return fail(Refusal::kSelfHandshake);
   return {};
 }
@@ -131,39 +166,51 @@ void InitiatorSide::refuse(Pending& pending, const UnderlayAddr& from,
   out.emplace_back(log_refused(from, certificate, why));
 }
 
-void InitiatorSide::complete(const VpnAddr& target, handshake::Initiator::Reply reply,
+void InitiatorSide::complete(Pending pending, bool spare, handshake::Initiator::Reply reply,
                              const UnderlayAddr& from, Now now, Actions& out) {
-  auto pending = core_.pending.take(target);
-  lifecycle_.open({.tunnel = tunnel_of(pending->initiator, std::move(reply.claim), from, now),
+  const LocalIndex local = pending.initiator.local();
+  // The peer goes on with the tunnel it has until it has heard us on the new one.
+  const bool replaces = !spare && core_.tunnels.primary(pending.target) != nullptr;
+  lifecycle_.open({.tunnel = tunnel_of(pending.initiator, std::move(reply.claim), from, now),
                    .keys = keys_of_initiator(std::move(reply.transport)),
-                   .queue = std::move(pending->queue),
-                   .took = now.steady - pending->started},
-                  out);
+                   .queue = std::move(pending.queue),
+                   .took = now.steady - pending.started,
+                   .spare = spare},
+                  now, out);
+  if (!replaces) return;
+  out.emplace_back(SendInSession{
+      .session = local, .type = wire::MessageType::kTest, .subtype = wire::kSubtypeTestRequest});
 }
 
-// Section 7.1: the wrong host holds a good tunnel to our index. It is told to drop it, the index
-// dies, and the packets wait for a new attempt that leaves this address out.
-void InitiatorSide::restart_elsewhere(const VpnAddr& target, handshake::Initiator::Reply reply,
-                                      const UnderlayAddr& from, Now now, Actions& out) {
-  auto wrong = core_.pending.take(target);
-  const LocalIndex dead = wrong->initiator.local();
-  out.emplace_back(LogEvent{
-      LogLevel::kWarning, "event=\"wrong responder\" peer=" + target.to_string() + " answered=" +
-                              reply.claim.certificate.overlay_addrs()[0].to_string() + " name=" +
-                              quoted(reply.claim.certificate.name) + " from=" + from.to_string()});
+void InitiatorSide::dismiss(const Pending& wrong, handshake::Initiator::Reply reply,
+                            const UnderlayAddr& from, Now now, Actions& out) {
+  const LocalIndex dead = wrong.initiator.local();
+  out.emplace_back(
+      LogEvent{LogLevel::kWarning,
+               "event=\"wrong responder\" peer=" + wrong.target.to_string() +
+                   " answered=" + reply.claim.certificate.overlay_addrs()[0].to_string() +
+                   " name=" + quoted(reply.claim.certificate.name) + " from=" + from.to_string()});
   refused(Refusal::kWrongResponder, out);
   out.emplace_back(HandshakeEnded{HandshakeRole::kInitiator, label(Refusal::kWrongResponder)});
-  out.emplace_back(session_of(tunnel_of(wrong->initiator, std::move(reply.claim), from, now),
+  out.emplace_back(session_of(tunnel_of(wrong.initiator, std::move(reply.claim), from, now),
                               keys_of_initiator(std::move(reply.transport))));
-  out.emplace_back(SendInSession{.session = dead, .type = wire::MessageType::kCloseTunnel});
+  if (!mutated(Rule::kWrongHostTold))
+    out.emplace_back(SendInSession{.session = dead, .type = wire::MessageType::kCloseTunnel});
   out.emplace_back(CloseSession{dead});
-
-  // The dead index is given back first, so that a full table cannot stop the new attempt.
+  if (!mutated(Rule::kWrongAddressBlocked))
+    core_.wrong_addresses.add(wrong.target, from, now.steady);
+  // Given back before anything new begins, so that a full table cannot stop the next attempt.
   core_.indexes.release(dead);
-  Pending* const next = start(target, now, out);
-  next->blocked = std::move(wrong->blocked);
-  next->blocked.push_back(from);
-  next->queue = std::move(wrong->queue);
+}
+
+// Section 7.1: the index is dead, and the packets wait for a new attempt that leaves the address of
+// the wrong host out.
+void InitiatorSide::restart_elsewhere(Pending wrong, const UnderlayAddr& from, Now now,
+                                      Actions& out) {
+  Pending* const next = start(wrong.target, now, out);
+  next->learned = std::move(wrong.learned);
+  std::erase(next->learned, from);
+  if (!mutated(Rule::kQueueSurvivesWrongHost)) next->queue = std::move(wrong.queue);
   transmit(*next, now, out);
 }
 

@@ -14,6 +14,10 @@ class InitiatorSide {
   void on_stage_2(const UnderlayAddr& from, LocalIndex index, ByteView packet, Now now,
                   Actions& out);
   void on_time(Now now, Actions& out);
+  // A new tunnel in place of one that stands. It stays in use until then.
+  void rehandshake(const Tunnel& tunnel, Now now, Actions& out);
+  // The target of our own attempt, which goes on, is seen at this address.
+  void learn(Pending& pending, const UnderlayAddr& from, Now now, Actions& out);
 
  private:
   // Stage 0. None: no slot is free, and the reason is in `out`.
@@ -21,16 +25,19 @@ class InitiatorSide {
   // Sends stage 1 to every address that is known and not blocked, or gives up.
   void transmit(Pending& pending, Now now, Actions& out);
   void give_up(const Pending& pending, Actions& out);
-  [[nodiscard]] std::vector<UnderlayAddr> remotes_of(const VpnAddr& target) const;
+  [[nodiscard]] std::vector<UnderlayAddr> remotes_of(const Pending& pending, Now now);
 
   // What a stage 2 that authenticates may still be refused for.
-  [[nodiscard]] Result<void, Refusal> judge(const pki::Certificate& certificate, Now now) const;
+  [[nodiscard]] Result<void, Refusal> judge(const pki::Certificate& certificate, Now now);
   void refuse(Pending& pending, const UnderlayAddr& from, const pki::Certificate& certificate,
               Refusal why, Actions& out);
-  void complete(const VpnAddr& target, handshake::Initiator::Reply reply, const UnderlayAddr& from,
-                Now now, Actions& out);
-  void restart_elsewhere(const VpnAddr& target, handshake::Initiator::Reply reply,
-                         const UnderlayAddr& from, Now now, Actions& out);
+  // `spare`: the attempt had given way to the peer's.
+  void complete(Pending pending, bool spare, handshake::Initiator::Reply reply,
+                const UnderlayAddr& from, Now now, Actions& out);
+  void restart_elsewhere(Pending wrong, const UnderlayAddr& from, Now now, Actions& out);
+  // The host that answered holds a tunnel that we do not want.
+  void dismiss(const Pending& wrong, handshake::Initiator::Reply reply, const UnderlayAddr& from,
+               Now now, Actions& out);
 
   Core& core_;
   Lifecycle& lifecycle_;

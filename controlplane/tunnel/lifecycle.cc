@@ -6,8 +6,17 @@
 #include <utility>
 
 #include "controlplane/tunnel/log_text.h"
+#include "controlplane/tunnel/mutation.h"
 
 namespace magnetar {
+namespace {
+
+// How long after an attempt stood down its stage 2 may still come: the life of the peer's attempt.
+constexpr Duration kStoodDownFor = std::chrono::seconds(7);
+// A spare tunnel is asked for its first packet so soon, and then at twice the time each.
+constexpr Duration kFirstPoll = std::chrono::milliseconds(50);
+
+}  // namespace
 
 SessionKeys keys_of_initiator(noise::Transport transport) {
   return {std::move(transport.initiator_to_responder), std::move(transport.responder_to_initiator)};
@@ -27,16 +36,29 @@ OpenSession session_of(const Tunnel& tunnel, SessionKeys keys) {
           .remote_addr = tunnel.remote_addr};
 }
 
-void Lifecycle::open(NewTunnel fresh, Actions& out) {
+void Lifecycle::open(NewTunnel fresh, Now now, Actions& out) {
   Actions ended;  // reported after the tunnel stands
-  auto superseded = supersede(fresh.tunnel.overlay_addrs, ended);
+  auto superseded = supersede(fresh.tunnel.overlay_addrs, now, ended);
   std::ranges::move(superseded, std::back_inserter(fresh.queue));
+  for (const VpnAddr& addr : fresh.tunnel.overlay_addrs) core_.wrong_addresses.forget(addr);
 
-  const Tunnel& tunnel = core_.tunnels.insert(std::move(fresh.tunnel));
+  const bool spare = fresh.spare || yields(fresh.tunnel, now, out);
+  fresh.tunnel.preferred_at = now.steady;
+  if (spare && !fresh.tunnel.confirmed) fresh.tunnel.poll = kFirstPoll;
+  fresh.tunnel.check_at =
+      now.steady +
+      (fresh.tunnel.poll > Duration::zero() ? kFirstPoll : core_.settings.alive_interval);
+  const auto place = spare ? TunnelTable::Place::kSpare : TunnelTable::Place::kFirst;
+  const Tunnel& tunnel = core_.tunnels.insert(std::move(fresh.tunnel), place);
   out.emplace_back(session_of(tunnel, std::move(fresh.keys)));
   if (tunnel.answer) out.emplace_back(SendDatagram{tunnel.remote_addr, tunnel.answer->stage_2});
-  if (!fresh.queue.empty()) out.emplace_back(SendQueued{tunnel.local, std::move(fresh.queue)});
-  for (const VpnAddr& addr : tunnel.overlay_addrs) out.emplace_back(RoutePeer{addr, tunnel.local});
+  if (!fresh.queue.empty()) {
+    const Tunnel* const used = core_.tunnels.primary(tunnel.overlay_addrs.front());
+    out.emplace_back(SendQueued{used->local, std::move(fresh.queue)});
+  }
+  for (const VpnAddr& addr : tunnel.overlay_addrs)
+    if (core_.tunnels.primary(addr) == &tunnel) out.emplace_back(RoutePeer{addr, tunnel.local});
+  if (tunnel.confirmed) core_.handshakes.vouch_for(tunnel.remote_addr.ip);
   evict_beyond_limit(tunnel, out);
   std::ranges::move(ended, std::back_inserter(out));
   const auto role = tunnel.initiator() ? HandshakeRole::kInitiator : HandshakeRole::kResponder;
@@ -44,23 +66,109 @@ void Lifecycle::open(NewTunnel fresh, Actions& out) {
   out.emplace_back(log_tunnel_up(tunnel));
 }
 
-std::vector<QueuedPacket> Lifecycle::supersede(const std::vector<VpnAddr>& addrs, Actions& out) {
+bool Lifecycle::yields(const Tunnel& fresh, Now now, Actions& out) {
+  if (fresh.confirmed || mutated(Rule::kUnconfirmedIsSpare)) return false;
+  for (const VpnAddr& addr : fresh.overlay_addrs) {
+    Tunnel* const standing = core_.tunnels.primary(addr);
+    if (standing == nullptr) continue;
+    ask_traffic(*standing, now, out);
+    // Of two that nobody has confirmed, the peer started the one with the later Time last.
+    const bool works = standing->confirmed || standing->peer_time_ns > fresh.peer_time_ns;
+    if (works && (standing->in || !standing->doomed)) return true;
+  }
+  return false;
+}
+
+std::vector<QueuedPacket> Lifecycle::supersede(const std::vector<VpnAddr>& addrs, Now now,
+                                               Actions& out) {
   std::vector<QueuedPacket> queue;
   for (const VpnAddr& addr : addrs) {
+    if (mutated(Rule::kLoserStandsDown)) continue;
     auto pending = core_.pending.take(addr);
     if (!pending) continue;
-    core_.indexes.release(pending->initiator.local());
+    if (mutated(Rule::kQueueMoves)) pending->queue.clear();
     std::ranges::move(pending->queue, std::back_inserter(queue));
+    stand_down(std::move(*pending), now);
     out.emplace_back(HandshakeEnded{HandshakeRole::kInitiator, kHandshakeSuperseded});
   }
   return queue;
 }
 
+void Lifecycle::stand_down(Pending pending, Now now) {
+  if (const auto older = core_.stood_down.take(pending.target))
+    core_.indexes.release(older->initiator.local());
+  pending.queue.clear();
+  pending.due = now.steady + (mutated(Rule::kLoserHearsLateStage2) ? Duration{} : kStoodDownFor);
+  core_.stood_down.add(std::move(pending));
+}
+
+void Lifecycle::forget_stood_down(Now now) {
+  while (const Pending* const pending = core_.stood_down.next_due(now.steady)) {
+    core_.indexes.release(pending->initiator.local());
+    const VpnAddr target = pending->target;
+    (void)core_.stood_down.take(target);
+  }
+}
+
+// The oldest goes. But first those that nobody has confirmed: a stage 1 can be made up, and so many
+// of them must not push out the tunnel that works.
 void Lifecycle::evict_beyond_limit(const Tunnel& newest, Actions& out) {
   for (const VpnAddr& addr : newest.overlay_addrs) {
-    while (core_.tunnels.all(addr).size() > TunnelTable::kMaxPerPeer)
-      close(core_.tunnels.all(addr).back()->local, "too_many", out);
+    while (core_.tunnels.all(addr).size() > TunnelTable::kMaxPerPeer) {
+      const auto all = core_.tunnels.all(addr);
+      const Tunnel* victim = all.back();
+      for (std::size_t i = all.size() - 1; i > 0; --i) {
+        if (all[i]->confirmed || all[i] == &newest) continue;
+        victim = all[i];
+        break;
+      }
+      close(victim->local, "too_many", out);
+    }
   }
+}
+
+bool Lifecycle::is_primary(const Tunnel& tunnel) const {
+  return std::ranges::any_of(tunnel.overlay_addrs, [&](const VpnAddr& addr) {
+    return core_.tunnels.primary(addr) == &tunnel;
+  });
+}
+
+void Lifecycle::prefer(Tunnel& tunnel, Now now, Actions& out) {
+  for (const VpnAddr& addr : tunnel.overlay_addrs)
+    if (core_.tunnels.primary(addr) != &tunnel) out.emplace_back(RoutePeer{addr, tunnel.local});
+  core_.tunnels.prefer(tunnel);
+  tunnel.preferred_at = now.steady;
+  tunnel.out = true;
+}
+
+bool Lifecycle::note_heard(Tunnel& tunnel, Now now) {
+  tunnel.in = true;
+  if (tunnel.confirmed) return false;
+  tunnel.confirmed = true;
+  core_.handshakes.vouch_for(tunnel.remote_addr.ip);
+  for (const VpnAddr& addr : tunnel.overlay_addrs)
+    core_.newest_times.note(addr, tunnel.peer_time_ns, now.steady);
+  if (tunnel.poll > Duration::zero()) {
+    tunnel.poll = Duration::zero();
+    core_.tunnels.reschedule(tunnel, now.steady + core_.settings.alive_interval);
+  }
+  return true;
+}
+
+void Lifecycle::heard(Tunnel& tunnel, Now now, Actions& out) {
+  if (!note_heard(tunnel, now)) return;
+  const Tunnel* const used = core_.tunnels.primary(tunnel.overlay_addrs.front());
+  if (used == &tunnel) return;
+  // One that we completed after this one began stays, unless it is the peer who decides.
+  if (!used->confirmed || used->since <= tunnel.since || core_.peer_decides(tunnel))
+    prefer(tunnel, now, out);
+}
+
+void Lifecycle::ask_traffic(Tunnel& tunnel, Now now, Actions& out) {
+  const Traffic seen = core_.traffic.take(tunnel.local);
+  tunnel.out = tunnel.out || seen.out;
+  tunnel.send_counter = seen.send_counter;
+  if (seen.in) heard(tunnel, now, out);
 }
 
 void Lifecycle::close(LocalIndex local, std::string_view why, Actions& out) {
@@ -86,6 +194,14 @@ void Lifecycle::close(LocalIndex local, std::string_view why, Actions& out) {
 
 void Lifecycle::close_and_tell(LocalIndex local, std::string_view why, Actions& out) {
   out.emplace_back(SendInSession{.session = local, .type = wire::MessageType::kCloseTunnel});
+  close(local, why, out);
+}
+
+void Lifecycle::close_lost(LocalIndex local, std::string_view why, Actions& out) {
+  if (const Tunnel* const tunnel = core_.tunnels.find(local)) {
+    for (const VpnAddr& addr : tunnel->overlay_addrs)
+      if (core_.tunnels.all(addr).size() == 1) core_.newest_times.forget(addr);
+  }
   close(local, why, out);
 }
 

@@ -5,6 +5,21 @@
 
 namespace magnetar {
 
+PendingTable PendingTable::duplicate() const {
+  PendingTable copy;
+  for (const auto& [target, pending] : by_target_) {
+    copy.add({.target = target,
+              .initiator = pending.initiator.duplicate(),
+              .started = pending.started,
+              .due = pending.due,
+              .sends = pending.sends,
+              .queue = pending.queue,
+              .learned = pending.learned,
+              .last_refused = pending.last_refused});
+  }
+  return copy;
+}
+
 Pending* PendingTable::find(const VpnAddr& target) {
   const auto at = by_target_.find(target);
   return at == by_target_.end() ? nullptr : &at->second;

@@ -23,12 +23,14 @@ struct Pending {
   Instant due;              // of the next transmission, or of giving up
   std::uint32_t sends = 0;  // transmissions so far
   std::vector<QueuedPacket> queue;
-  std::vector<UnderlayAddr> blocked;    // where somebody else than the target answered
+  std::vector<UnderlayAddr> learned;    // where the target showed itself, besides what is known
   std::optional<Refusal> last_refused;  // why the last authentic stage 2 was of no use
 };
 
 class PendingTable {
  public:
+  [[nodiscard]] PendingTable duplicate() const;
+
   [[nodiscard]] Pending* find(const VpnAddr& target);
   [[nodiscard]] Pending* find(LocalIndex local);
   // There is none for this target; `pending.due` is its first time.

@@ -5,14 +5,23 @@
 #include <utility>
 
 #include "controlplane/tunnel/log_text.h"
+#include "controlplane/tunnel/mutation.h"
 
 namespace magnetar {
+namespace {
+
+// How much older than its answer to us a peer's own stage 1 may be: the life of an attempt, with
+// more retries than the defaults.
+constexpr std::uint64_t kConcurrentNs = 30'000'000'000;
+
+}  // namespace
 
 void ResponderSide::on_stage_1(const UnderlayAddr& from, ByteView packet, Now now, Actions& out) {
   // A repeat is known by its bytes, before anything in them is read: the stage 2 was lost, or came
   // by another way. A fresh one would carry other keys than the tunnel has.
   const Stage1Id id = stage_1_id(packet);
-  if (const Tunnel* const known = core_.tunnels.find_answered(id)) {
+  if (const Tunnel* const known = core_.tunnels.find_answered(id);
+      known != nullptr && !mutated(Rule::kCachedStage2)) {
     out.emplace_back(SendDatagram{from, known->answer->stage_2});
     return;
   }
@@ -22,7 +31,7 @@ void ResponderSide::on_stage_1(const UnderlayAddr& from, ByteView packet, Now no
     out.emplace_back(Refused{label(claim.error())});
     return;
   }
-  auto done = judge(*claim, now, out);
+  auto done = judge(*claim, from, now, out);
   if (done) done = answer(responder, *claim, from, id, now, out);
   if (done) return;
   out.emplace_back(Refused{label(done.error())});
@@ -30,13 +39,14 @@ void ResponderSide::on_stage_1(const UnderlayAddr& from, ByteView packet, Now no
   out.emplace_back(log_refused(from, claim->certificate, done.error()));
 }
 
-Result<void, Refusal> ResponderSide::judge(const handshake::Claim& claim, Now now,
-                                           Actions& out) const {
-  if (auto verified = handshake::verify(claim.certificate, *core_.identity, now.wall); !verified)
-    return verified;
-  if (handshake::is_ourselves(claim.certificate, *core_.identity))
-    return fail(Refusal::kSelfHandshake);
-  if (const Tunnel* const newer = newer_tunnel(claim)) {
+Result<void, Refusal> ResponderSide::judge(const handshake::Claim& claim, const UnderlayAddr& from,
+                                           Now now, Actions& out) {
+  if (auto cheap = judge_cheaply(claim, now); !cheap) return cheap;
+  if (!core_.handshakes.admit(from.ip, now.steady)) return fail(Refusal::kHandshakeRateLimited);
+  const auto verified =
+      handshake::verify(claim.certificate, *core_.identity, now.wall, core_.verifier);
+  if (!verified) return verified;
+  if (const Tunnel* const newer = newer_tunnel(claim, now, out)) {
     // Shows whether that tunnel still works: a peer that restarted with its clock set back answers
     // with a recv_error, and its next stage 1 gets through.
     out.emplace_back(SendInSession{.session = newer->local,
@@ -44,25 +54,51 @@ Result<void, Refusal> ResponderSide::judge(const handshake::Claim& claim, Now no
                                    .subtype = wire::kSubtypeTestRequest});
     return fail(Refusal::kStage1TooOld);
   }
-  if (race_is_ours(claim)) return fail(Refusal::kRaceWon);
+  const VpnAddr peer = claim.certificate.overlay_addrs().front();
+  if (core_.newest_times.is_old(peer, claim.time_ns, now.steady))
+    return fail(Refusal::kStage1TooOld);
+  if (Pending* const ours = race_won(claim)) {
+    initiator_.learn(*ours, from, now, out);
+    return fail(Refusal::kRaceWon);
+  }
   return {};
 }
 
-const Tunnel* ResponderSide::newer_tunnel(const handshake::Claim& claim) const {
-  // Tunnels we started do not count: their Time is the peer's when it answered, which is later than
-  // a stage 1 it sent at the same time as we did.
-  const auto tunnels = core_.tunnels.all(claim.certificate.overlay_addrs().front());
-  const auto newer = std::ranges::find_if(tunnels, [&](const Tunnel* tunnel) {
-    return !tunnel->initiator() && tunnel->peer_time_ns >= claim.time_ns;
-  });
-  return newer == tunnels.end() ? nullptr : *newer;
+Result<void, Refusal> ResponderSide::judge_cheaply(const handshake::Claim& claim, Now now) const {
+  const Identity& identity = *core_.identity;
+  const auto good = identity.cas.verify(claim.certificate, now.wall, identity.blocklist,
+                                        pki::Signature::kKnownGood);
+  // What depends on the signature is said of a certificate only once that has been verified.
+  if (!good) return fail(refusal_of(good.error()));
+  if (handshake::is_ourselves(claim.certificate, identity)) return fail(Refusal::kSelfHandshake);
+  return {};
 }
 
-bool ResponderSide::race_is_ours(const handshake::Claim& claim) const {
+const Tunnel* ResponderSide::newer_tunnel(const handshake::Claim& claim, Now now, Actions& out) {
+  const VpnAddr peer = claim.certificate.overlay_addrs().front();
+  const auto all = core_.tunnels.all(peer);
+  // Asking may change their order.
+  for (Tunnel* const tunnel : std::vector<Tunnel*>(all.begin(), all.end())) {
+    lifecycle_.ask_traffic(*tunnel, now, out);
+    if (!tunnel->confirmed) continue;  // its Time may be made up
+    // In one that we started it is the Time of the peer's answer, and a stage 1 that the peer sent
+    // at the same time as we did is a little older.
+    const std::uint64_t allowed = tunnel->initiator() ? kConcurrentNs : 0;
+    if (tunnel->peer_time_ns >= allowed && tunnel->peer_time_ns - allowed >= claim.time_ns)
+      return tunnel;
+  }
+  return nullptr;
+}
+
+// The higher overlay address stays the initiator.
+Pending* ResponderSide::race_won(const handshake::Claim& claim) {
   const auto theirs = claim.certificate.overlay_addrs();
-  const bool raced = std::ranges::any_of(
-      theirs, [&](const VpnAddr& addr) { return core_.pending.find(addr) != nullptr; });
-  return raced && core_.identity->certificate.overlay_addrs().front() > theirs.front();
+  if (core_.identity->certificate.overlay_addrs().front() < theirs.front() &&
+      !mutated(Rule::kHigherAddressWins))
+    return nullptr;
+  for (const VpnAddr& addr : theirs)
+    if (Pending* const ours = core_.pending.find(addr)) return ours;
+  return nullptr;
 }
 
 Result<void, Refusal> ResponderSide::answer(handshake::Responder& responder,
@@ -86,7 +122,8 @@ Result<void, Refusal> ResponderSide::answer(handshake::Responder& responder,
                 .answer = CachedAnswer{id, std::move(written->stage_2)}};
   tunnel.peer = std::make_shared<const pki::Certificate>(std::move(claim.certificate));
   lifecycle_.open(
-      {.tunnel = std::move(tunnel), .keys = keys_of_responder(std::move(written->transport))}, out);
+      {.tunnel = std::move(tunnel), .keys = keys_of_responder(std::move(written->transport))}, now,
+      out);
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "controlplane/tunnel/mutation.h"
 #include "dataplane/wire/header.h"
 
 namespace magnetar {
@@ -18,8 +19,13 @@ void refused(Refusal why, Actions& out) { out.emplace_back(Refused{label(why)});
 }  // namespace
 
 void SessionEvents::on_message(LocalIndex session, const wire::Header& header, ByteView plaintext,
-                               Actions& out) {
-  if (core_.tunnels.find(session) == nullptr) return refused(Refusal::kSessionGone, out);
+                               Now now, Actions& out) {
+  Tunnel* const tunnel = core_.tunnels.find(session);
+  if (tunnel == nullptr) return refused(Refusal::kSessionGone, out);
+  if (header.type == wire::MessageType::kCloseTunnel)
+    lifecycle_.note_heard(*tunnel, now);
+  else
+    lifecycle_.heard(*tunnel, now, out);
   switch (header.type) {
     case wire::MessageType::kTest:
       return on_test(session, header.subtype, plaintext, out);
@@ -46,6 +52,7 @@ void SessionEvents::on_test(LocalIndex session, std::uint8_t subtype, ByteView b
 void SessionEvents::on_moved(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out) {
   Tunnel* const tunnel = core_.tunnels.find(session);
   if (tunnel == nullptr) return refused(Refusal::kSessionGone, out);
+  lifecycle_.heard(*tunnel, now, out);
   if (core_.is_own_underlay(from)) return refused(Refusal::kOwnAddress, out);
   if (from.port == 0) return refused(Refusal::kNoPort, out);
   if (from == tunnel->remote_addr) return;
@@ -67,23 +74,47 @@ void SessionEvents::on_recv_error(const UnderlayAddr& from, RemoteIndex index, A
   const auto meant = std::ranges::find_if(
       named, [&](const Tunnel* tunnel) { return tunnel->remote_addr == from; });
   if (meant == named.end()) return refused(Refusal::kRecvErrorSpoofed, out);
-  lifecycle_.close((*meant)->local, "recv_error", out);
+  lifecycle_.close_lost((*meant)->local, "recv_error", out);
 }
 
 void SessionEvents::on_unknown_index(const UnderlayAddr& from, LocalIndex index, Now now,
                                      Actions& out) {
   // A peer's first data may overtake its stage 2. A recv_error would take its new tunnel down.
-  if (core_.tunnels.find(index) != nullptr || core_.pending.find(index) != nullptr)
+  const bool early =
+      core_.pending.find(index) != nullptr || core_.stood_down.find(index) != nullptr;
+  if (core_.tunnels.find(index) != nullptr || (early && !mutated(Rule::kEarlyDataNoError)))
     return refused(Refusal::kIndexNotReady, out);
-  if (from.port == 0) return refused(Refusal::kNoPort, out);
-  if (core_.is_own_underlay(from)) return refused(Refusal::kOwnAddress, out);
-  if (!limiter_.admit(from.ip, now.steady)) return refused(Refusal::kRecvErrorRateLimited, out);
+  if (send_recv_error(from, index, now, out)) refused(Refusal::kUnknownIndex, out);
+}
 
+// Handshake.md 7.2 and 17: our stage 1 also reached a host that was not asked for, and it takes our
+// index for its own. The error names that index, so it goes nowhere the true peer has been seen: it
+// would take it for its own. That an address is configured for the peer says nothing here: with a
+// wrong host behind one of them this case begins.
+void SessionEvents::on_forged(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out) {
+  const Tunnel* const tunnel = core_.tunnels.find(session);
+  if (tunnel == nullptr) return refused(Refusal::kSessionGone, out);
+  if (core_.has_seen_at(*tunnel, from)) return refused(Refusal::kForged, out);
+  if (send_recv_error(from, session, now, out)) refused(Refusal::kForgedByStranger, out);
+}
+
+bool SessionEvents::send_recv_error(const UnderlayAddr& to, LocalIndex index, Now now,
+                                    Actions& out) {
+  const auto refusal = [&]() -> std::optional<Refusal> {
+    if (to.port == 0) return Refusal::kNoPort;
+    if (core_.is_own_underlay(to)) return Refusal::kOwnAddress;
+    if (!core_.recv_errors.admit(to.ip, now.steady)) return Refusal::kRecvErrorRateLimited;
+    return std::nullopt;
+  }();
+  if (refusal) {
+    refused(*refusal, out);
+    return false;
+  }
   Bytes packet(wire::Header::kSize);
   wire::write_header(std::span(packet).first<wire::Header::kSize>(),
                      {.type = wire::MessageType::kRecvError, .index = index.raw()});
-  out.emplace_back(SendDatagram{from, std::move(packet)});
-  refused(Refusal::kUnknownIndex, out);
+  out.emplace_back(SendDatagram{to, std::move(packet)});
+  return true;
 }
 
 }  // namespace magnetar

@@ -4,26 +4,28 @@
 #pragma once
 
 #include "controlplane/tunnel/lifecycle.h"
-#include "controlplane/tunnel/recv_error_limiter.h"
 
 namespace magnetar {
 
 class SessionEvents {
  public:
-  SessionEvents(Core& core, Lifecycle& lifecycle)
-      : core_(core), lifecycle_(lifecycle), limiter_(core.random) {}
+  SessionEvents(Core& core, Lifecycle& lifecycle) : core_(core), lifecycle_(lifecycle) {}
 
-  void on_message(LocalIndex session, const wire::Header& header, ByteView plaintext, Actions& out);
+  void on_message(LocalIndex session, const wire::Header& header, ByteView plaintext, Now now,
+                  Actions& out);
   void on_moved(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out);
   void on_recv_error(const UnderlayAddr& from, RemoteIndex index, Actions& out);
   void on_unknown_index(const UnderlayAddr& from, LocalIndex index, Now now, Actions& out);
+  void on_forged(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out);
 
  private:
+  // Within the budget, or the refusal is in `out`.
+  [[nodiscard]] bool send_recv_error(const UnderlayAddr& to, LocalIndex index, Now now,
+                                     Actions& out);
   void on_test(LocalIndex session, std::uint8_t subtype, ByteView body, Actions& out);
 
   Core& core_;
   Lifecycle& lifecycle_;
-  RecvErrorLimiter limiter_;
 };
 
 }  // namespace magnetar

@@ -43,6 +43,20 @@ struct Tunnel {
   std::optional<CachedAnswer> answer;  // none: we were the initiator
   std::optional<Roamed> roamed;        // the last move
 
+  // The peer has shown that it holds the keys. A stage 1 shows nothing: its certificate travels in
+  // the clear, so anybody can send one. A stage 2 does.
+  bool confirmed = false;
+
+  // Of the connection manager (keeper.h). Seen since the last check; a new tunnel counts as used,
+  // so that one that does not work is noticed.
+  bool in = false;
+  bool out = true;
+  bool doomed = false;  // closed at the next check unless the peer is heard
+  std::uint64_t send_counter = 0;
+  Instant check_at{};
+  Duration poll{};         // while a spare tunnel waits to be confirmed: until it is asked again
+  Instant preferred_at{};  // when it became the one to send on
+
   [[nodiscard]] bool initiator() const { return !answer.has_value(); }
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/tunnel/tunnel_table.h"
 
+#include <algorithm>
+
 #include <sodium.h>
 
 #include "dataplane/base/check.h"
@@ -15,18 +17,41 @@ Stage1Id stage_1_id(ByteView packet) {
   return id;
 }
 
-Tunnel& TunnelTable::insert(Tunnel tunnel) {
+TunnelTable TunnelTable::duplicate() const {
+  TunnelTable copy;
+  for (const auto& [local, tunnel] : by_local_)
+    copy.by_local_.emplace(local, std::make_unique<Tunnel>(*tunnel));
+  const auto twin = [&](const Tunnel* tunnel) { return copy.by_local_.at(tunnel->local).get(); };
+  for (const auto& [addr, list] : by_addr_)
+    for (const Tunnel* const tunnel : list) copy.by_addr_[addr].push_back(twin(tunnel));
+  for (const auto& [id, tunnel] : by_stage_1_) copy.by_stage_1_.emplace(id, twin(tunnel));
+  copy.by_time_ = by_time_;
+  for (const auto& [remote, tunnel] : by_remote_) copy.by_remote_.emplace(remote, twin(tunnel));
+  return copy;
+}
+
+Tunnel& TunnelTable::insert(Tunnel tunnel, Place place) {
   auto owned = std::make_unique<Tunnel>(std::move(tunnel));
   Tunnel& stored = *owned;
   const bool fresh = by_local_.emplace(stored.local, std::move(owned)).second;
   MAGNETAR_CHECK(fresh);
   for (const VpnAddr& addr : stored.overlay_addrs) {
     auto& list = by_addr_[addr];
-    list.insert(list.begin(), &stored);
+    const bool behind = place == Place::kSpare && !list.empty();
+    list.insert(list.begin() + (behind ? 1 : 0), &stored);
   }
   by_remote_.emplace(stored.remote, &stored);
   if (stored.answer) by_stage_1_[stored.answer->stage_1] = &stored;
+  by_time_.emplace(stored.check_at, stored.local);
   return stored;
+}
+
+void TunnelTable::prefer(Tunnel& tunnel) {
+  for (const VpnAddr& addr : tunnel.overlay_addrs) {
+    auto& list = by_addr_.at(addr);
+    const auto at = std::ranges::find(list, &tunnel);
+    std::rotate(list.begin(), at, at + 1);
+  }
 }
 
 void TunnelTable::erase(LocalIndex local) {
@@ -39,9 +64,27 @@ void TunnelTable::erase(LocalIndex local) {
     std::erase(list->second, gone);
     if (list->second.empty()) by_addr_.erase(list);
   }
-  std::erase_if(by_remote_, [&](const auto& entry) { return entry.second == gone; });
+  auto [begin, end] = by_remote_.equal_range(gone->remote);
+  by_remote_.erase(std::find_if(begin, end, [&](const auto& one) { return one.second == gone; }));
   if (gone->answer) by_stage_1_.erase(gone->answer->stage_1);
+  by_time_.erase({gone->check_at, local});
   by_local_.erase(at);
+}
+
+void TunnelTable::reschedule(Tunnel& tunnel, Instant check_at) {
+  by_time_.erase({tunnel.check_at, tunnel.local});
+  tunnel.check_at = check_at;
+  by_time_.emplace(check_at, tunnel.local);
+}
+
+Tunnel* TunnelTable::next_due(Instant now) {
+  if (by_time_.empty() || by_time_.begin()->first > now) return nullptr;
+  return find(by_time_.begin()->second);
+}
+
+std::optional<Instant> TunnelTable::next_timeout() const {
+  if (by_time_.empty()) return std::nullopt;
+  return by_time_.begin()->first;
 }
 
 Tunnel* TunnelTable::find(LocalIndex local) {

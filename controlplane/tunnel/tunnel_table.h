@@ -4,8 +4,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "controlplane/tunnel/tunnel.h"
@@ -16,8 +19,14 @@ class TunnelTable {
  public:
   static constexpr std::size_t kMaxPerPeer = 5;
 
-  // The tunnel becomes the primary of each of its overlay addresses.
-  Tunnel& insert(Tunnel tunnel);
+  [[nodiscard]] TunnelTable duplicate() const;
+
+  // First: the tunnel becomes the primary of each of its overlay addresses. Spare: only where there
+  // is none yet. `tunnel.check_at` is its first time.
+  enum class Place : std::uint8_t { kFirst, kSpare };
+  Tunnel& insert(Tunnel tunnel, Place place = Place::kFirst);
+  // Makes it the primary of each of its addresses.
+  void prefer(Tunnel& tunnel);
   // Takes it out of every list; the next newest of an address is its primary then.
   void erase(LocalIndex local);
 
@@ -29,16 +38,23 @@ class TunnelTable {
   // Tunnels whose peer chose this index; peers may collide.
   [[nodiscard]] std::vector<Tunnel*> with_remote(RemoteIndex remote) const;
 
+  void reschedule(Tunnel& tunnel, Instant check_at);
+  // The one whose check is due first; null: none is.
+  [[nodiscard]] Tunnel* next_due(Instant now);
+  [[nodiscard]] std::optional<Instant> next_timeout() const;
+
   [[nodiscard]] std::size_t size() const { return by_local_.size(); }
   [[nodiscard]] const std::map<LocalIndex, std::unique_ptr<Tunnel>>& by_local() const {
     return by_local_;
   }
+  [[nodiscard]] const std::map<VpnAddr, std::vector<Tunnel*>>& by_addr() const { return by_addr_; }
 
  private:
   std::map<LocalIndex, std::unique_ptr<Tunnel>> by_local_;
   std::map<VpnAddr, std::vector<Tunnel*>> by_addr_;
   std::map<Stage1Id, Tunnel*> by_stage_1_;
   std::unordered_multimap<RemoteIndex, Tunnel*> by_remote_;
+  std::set<std::pair<Instant, LocalIndex>> by_time_;
 };
 
 }  // namespace magnetar

@@ -71,6 +71,7 @@ std::size_t OutsidePipeline::run() {
 
 void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts) {
   size_ = 0;
+  stranger_noticed_ = false;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < received.size(); ++i) {
     if (i + kPrefetchAhead < received.size())
@@ -126,7 +127,10 @@ Verdict OutsidePipeline::classify_one(rte_mbuf& mbuf, const Facts& facts, Inboun
   out.counter = header->counter.raw();
   out.type = header->type;
   out.subtype = header->subtype;
-  return verdict_of(out.session->hot->window.check(header->counter));
+  const Verdict verdict = verdict_of(out.session->hot->window.check(header->counter));
+  // A stranger's counters collide with those that the peer has used.
+  if (verdict != Verdict::kForward) notice_stranger(out);
+  return verdict;
 }
 
 // Handshake and recv_error: not authenticated here, so the control plane's business.
@@ -159,8 +163,10 @@ void OutsidePipeline::open() {
 }
 
 void OutsidePipeline::drop_forged() {
-  size_ = sift({burst_.data(), size_}, exits_, [&](const Inbound&, std::size_t i) {
-    return jobs_[i].authentic ? Verdict::kForward : Verdict::kForged;
+  size_ = sift({burst_.data(), size_}, exits_, [&](const Inbound& packet, std::size_t i) {
+    if (jobs_[i].authentic) return Verdict::kForward;
+    notice_stranger(packet);
+    return Verdict::kForged;
   });
 }
 
@@ -229,6 +235,24 @@ Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
   if (!facts.local.contains(inner.destination, inner.v4)) return Verdict::kNotForUs;
   set_data(*packet.mbuf, text.data(), text.size());
   return Verdict::kForward;
+}
+
+// Somebody who is not the peer sends under the session's index: perhaps a host that answered our
+// handshake too late and believes in a tunnel (protocol/handshake.md 7.2). One notice a burst.
+void OutsidePipeline::notice_stranger(const Inbound& packet) {
+  if (stranger_noticed_) return;
+  if (packet.outer.source_key() == packet.session->hot->remote_key.load(std::memory_order_relaxed))
+    return;
+  stranger_noticed_ = true;
+  PuntMeta meta;
+  meta.kind = PuntKind::kForged;
+  meta.session = packet.session->local;
+  meta.source = {packet.outer.source(), packet.outer.source_port};
+  meta.header = {.type = packet.type,
+                 .subtype = packet.subtype,
+                 .index = packet.session->local.raw(),
+                 .counter = Counter{packet.counter}};
+  exits_.notice(meta, packet.mbuf->pool);
 }
 
 // Once until the control thread has dealt with it: a peer's every packet may come from elsewhere.

@@ -38,6 +38,7 @@ class OutsidePipeline {
   void deliver(const Facts& facts);
   [[nodiscard]] Verdict deliver_one(Inbound& packet, const Facts& facts);
   void notice_move(const Inbound& packet);
+  void notice_stranger(const Inbound& packet);
 
   WorkerContext& context_;
   Exits exits_;
@@ -46,6 +47,7 @@ class OutsidePipeline {
   std::array<rte_mbuf*, kBurst> to_inside_;
   std::size_t size_ = 0;
   std::size_t inside_size_ = 0;
+  bool stranger_noticed_ = false;  // in this burst
 };
 
 }  // namespace magnetar

@@ -5,26 +5,23 @@
 
 #include "controlplane/handshake/transport_aead.h"
 #include "dataplane/base/check.h"
-#include "tests/sim/world.h"
+#include "tests/support/mint.h"
 
 namespace magnetar::sim {
 
-Node::Node(World& world, std::string name, std::shared_ptr<const Identity> identity,
+Node::Node(Net& net, std::string name, std::shared_ptr<const Identity> identity,
            UnderlayAddr underlay, ControlSettings settings, std::uint64_t seed)
-    : world_(world),
-      name_(std::move(name)),
-      identity_(std::move(identity)),
-      underlay_(underlay),
-      settings_(std::move(settings)),
-      random_(seed) {
-  settings_.own_addrs = {underlay_};
-  restart();
+    : Host(net, std::move(name), std::move(identity), underlay, settings.cipher, seed),
+      settings_(std::move(settings)) {
+  Node::restart();
 }
 
 void Node::restart() {
   sessions_.clear();
   routes_.clear();
-  control_ = std::make_unique<ControlPlane>(identity_, settings_, random_);
+  settings_.own_addrs = {underlay()};
+  TrafficSource* const traffic = this;
+  control_ = std::make_unique<ControlPlane>(identity_, settings_, random_, traffic);
 }
 
 void Node::set_remotes(const VpnAddr& peer, std::vector<UnderlayAddr> remotes) {
@@ -38,7 +35,7 @@ void Node::send(const VpnAddr& to, std::string_view text) {
     return;
   }
   Actions actions;
-  control_->on_packet_without_tunnel(to, {to_vector(as_bytes(text))}, world_.now(), actions);
+  control_->on_packet_without_tunnel(to, {to_vector(as_bytes(text))}, net_.now(), actions);
   execute(std::move(actions));
 }
 
@@ -48,13 +45,13 @@ void Node::test(const VpnAddr& to, ByteView body) {
 
 void Node::close(const VpnAddr& peer) {
   Actions actions;
-  control_->close(peer, world_.now(), actions);
+  control_->close(peer, net_.now(), actions);
   execute(std::move(actions));
 }
 
 void Node::on_time() {
   Actions actions;
-  control_->on_time(world_.now(), actions);
+  control_->on_time(net_.now(), actions);
   execute(std::move(actions));
 }
 
@@ -64,28 +61,31 @@ void Node::receive(const Datagram& datagram) {
   const LocalIndex local{header->index};
   Actions actions;
   if (header->type == wire::MessageType::kHandshake) {
-    control_->on_handshake(datagram.from, *header, datagram.bytes, world_.now(), actions);
+    control_->on_handshake(datagram.from, *header, datagram.bytes, net_.now(), actions);
   } else if (header->type == wire::MessageType::kRecvError) {
-    control_->on_recv_error(datagram.from, *header, world_.now(), actions);
+    control_->on_recv_error(datagram.from, *header, net_.now(), actions);
   } else if (const auto session = sessions_.find(local); session != sessions_.end()) {
     receive_in_session(session->second, *header, datagram);
   } else {
-    control_->on_unknown_index(datagram.from, *header, world_.now(), actions);
+    control_->on_unknown_index(datagram.from, *header, net_.now(), actions);
   }
   execute(std::move(actions));
 }
 
 void Node::receive_in_session(Session& session, const wire::Header& header,
                               const Datagram& datagram) {
-  if (session.seen.contains(header.counter.raw())) return;
-  const auto plain =
-      handshake::open_packet(settings_.cipher, session.facts.receive_key, datagram.bytes);
-  if (!plain) return;  // nothing is marked and nothing moves before the tag has verified
-  session.seen.insert(header.counter.raw());
+  if (session.seen.contains(header.counter.raw())) return count_refused("replayed");
+  const auto plain = handshake::open_packet(cipher_, session.facts.receive_key, datagram.bytes);
   const LocalIndex local = session.facts.local;
   Actions actions;
+  if (!plain) {  // nothing is marked and nothing moves before the tag has verified
+    control_->on_forged(local, datagram.from, header, net_.now(), actions);
+    return execute(std::move(actions));
+  }
+  session.seen.insert(header.counter.raw());
+  session.in = true;
   if (datagram.from != session.facts.remote_addr) {
-    control_->on_moved(local, datagram.from, world_.now(), actions);
+    control_->on_moved(local, datagram.from, net_.now(), actions);
     execute(std::exchange(actions, {}));
   }
   if (header.type == wire::MessageType::kMessage) {
@@ -93,25 +93,14 @@ void Node::receive_in_session(Session& session, const wire::Header& header,
   } else {
     const bool reply = header.type == wire::MessageType::kTest && header.subtype == 1;
     if (reply) test_replies.push_back(*plain);
-    control_->on_session_message(local, header, *plain, world_.now(), actions);
+    control_->on_session_message(local, header, *plain, net_.now(), actions);
     execute(std::move(actions));
   }
 }
 
-void Node::seal(Session& session, wire::MessageType type, std::uint8_t subtype,
-                ByteView plaintext) {
-  const wire::Header header{.type = type,
-                            .subtype = subtype,
-                            .index = session.facts.remote.raw(),
-                            .counter = Counter{session.next_counter++}};
-  world_.transmit(
-      {underlay_, session.facts.remote_addr,
-       handshake::seal_packet(settings_.cipher, session.facts.send_key, header, plaintext)});
-}
-
 void Node::execute(Actions actions) {
   for (Action& action : actions) std::visit([&](auto& one) { carry_out(one); }, action);
-  world_.wake(*this, control_->next_timeout());
+  net_.wake(*this, control_->next_timeout());
 }
 
 Session& Node::open_session(LocalIndex local) {
@@ -121,7 +110,7 @@ Session& Node::open_session(LocalIndex local) {
 }
 
 void Node::carry_out(SendDatagram& action) {
-  world_.transmit({underlay_, action.to, std::move(action.bytes)});
+  net_.transmit({.from = underlay(), .to = action.to, .bytes = std::move(action.bytes)});
 }
 
 void Node::carry_out(SendInSession& action) {
@@ -160,9 +149,9 @@ void Node::carry_out(CloseSession& action) {
   sessions_.erase(action.session);
 }
 
-void Node::carry_out(HandshakeEnded& action) { ++ended_[std::string(action.result)]; }
+void Node::carry_out(HandshakeEnded& action) { count_ended(action.result); }
 
-void Node::carry_out(Refused& action) { ++refused_[std::string(action.reason)]; }
+void Node::carry_out(Refused& action) { count_refused(action.reason); }
 
 void Node::carry_out(LogEvent& action) { MAGNETAR_CHECK(action.text.starts_with("event=\"")); }
 
@@ -171,14 +160,28 @@ const Session* Node::session_to(const VpnAddr& peer) const {
   return route == routes_.end() ? nullptr : &sessions_.at(route->second);
 }
 
-int Node::refused(const std::string& reason) const {
-  const auto at = refused_.find(reason);
-  return at == refused_.end() ? 0 : at->second;
+Traffic Node::take(LocalIndex session) {
+  Session& open = open_session(session);
+  return {.in = std::exchange(open.in, false),
+          .out = std::exchange(open.out, false),
+          .send_counter = open.next_counter};
 }
 
-int Node::ended(const std::string& result) const {
-  const auto at = ended_.find(result);
-  return at == ended_.end() ? 0 : at->second;
+void Node::renew(std::shared_ptr<const Identity> identity) {
+  identity_ = std::move(identity);
+  control_->replace_identity(identity_);
+}
+
+std::optional<Instant> Node::next_timeout() const { return control_->next_timeout(); }
+
+void Node::describe(DigestSink& sink) const {
+  control_->describe_state(net_.now(), sink);
+  sink.label("routes");
+  for (const auto& [addr, local] : routes_) {
+    sink.value(as_bytes(addr.to_string()));
+    sink.index(local.raw());
+  }
+  describe_sessions(sink);
 }
 
 }  // namespace magnetar::sim

@@ -12,14 +12,29 @@ using namespace std::chrono_literals;
 
 World::World(std::uint32_t seed) : engine_(seed) {}
 
-Node& World::add_node(std::string_view name, std::string_view overlay, ControlSettings settings) {
-  const auto key = static_cast<std::uint8_t>(nodes_.size() + 1);
+World::Place World::next_place(std::string_view name, std::string_view overlay) {
+  const auto key = static_cast<std::uint8_t>(hosts_.size() + 1);
   const auto ip = IpAddr::parse(overlay).value();
-  const UnderlayAddr underlay{IpAddr::v4(0xc0000200U | (ip.v4_value() & 0xffU)), 4242};
-  auto identity = authority_.shared_host(name, std::string(overlay) + "/16", key);
-  nodes_.push_back(std::make_unique<Node>(*this, std::string(name), std::move(identity), underlay,
-                                          std::move(settings), engine_()));
-  return *nodes_.back();
+  return {authority_.shared_host(name, std::string(overlay) + "/16", key),
+          {IpAddr::v4(0xc0000200U | (ip.v4_value() & 0xffU)), 4242}};
+}
+
+Node& World::add_node(std::string_view name, std::string_view overlay, ControlSettings settings) {
+  Place place = next_place(name, overlay);
+  return settle_down<Node>(std::string(name), std::move(place.identity), place.underlay,
+                           std::move(settings), engine_());
+}
+
+Nebula& World::add_old(std::string_view name, std::string_view overlay) {
+  Place place = next_place(name, overlay);
+  return settle_down<NebulaOld>(std::string(name), std::move(place.identity), place.underlay,
+                                engine_());
+}
+
+Nebula& World::add_new(std::string_view name, std::string_view overlay) {
+  Place place = next_place(name, overlay);
+  return settle_down<NebulaNew>(std::string(name), std::move(place.identity), place.underlay,
+                                engine_());
 }
 
 bool World::step() {
@@ -66,39 +81,38 @@ void World::transmit(Datagram datagram) {
 }
 
 void World::deliver(const Datagram& datagram) {
-  for (const auto& node : nodes_)
-    if (node->underlay() == datagram.to) return node->receive(datagram);
+  for (const auto& host : hosts_)
+    if (host->underlay() == datagram.to) return host->receive(datagram);
 }
 
-void World::wake(Node& node, std::optional<Instant> when) {
+void World::wake(Host& host, std::optional<Instant> when) {
   // Timers that became pointless still fire: a spurious call must be harmless.
-  if (when) at(std::max(*when, now_.steady), [&node] { node.on_time(); });
+  if (!when) return;
+  const Instant due = std::max(*when, now_.steady);
+  const auto [known, fresh] = wakes_.try_emplace(&host, due);
+  if (!fresh && known->second <= due) return;
+  known->second = due;
+  at(due, [this, &host] {
+    wakes_.erase(&host);
+    host.on_time();
+    wake(host, host.next_timeout());
+  });
 }
 
-Datagram World::take_for(const Node& node) {
+Datagram World::take_for(const Host& host) {
   const auto found =
-      std::ranges::find_if(held, [&](const Datagram& one) { return one.to == node.underlay(); });
-  if (found == held.end()) throw std::logic_error("nothing is held for " + node.name());
+      std::ranges::find_if(held, [&](const Datagram& one) { return one.to == host.underlay(); });
+  if (found == held.end()) throw std::logic_error("nothing is held for " + host.name());
   Datagram taken = std::move(*found);
   held.erase(found);
   return taken;
 }
 
-bool consistent(const Node& one, const Node& other) {
-  const Session* const a = one.session_to(other.overlay());
-  const Session* const b = other.session_to(one.overlay());
-  if (a == nullptr || b == nullptr) return false;
-  return a->facts.local.raw() == b->facts.remote.raw() &&
-         b->facts.local.raw() == a->facts.remote.raw() &&
-         a->facts.send_key == b->facts.receive_key && b->facts.send_key == a->facts.receive_key &&
-         a->facts.remote_addr == other.underlay() && b->facts.remote_addr == one.underlay();
-}
-
-bool tunnel_works(World& world, Node& one, Node& other) {
+bool tunnel_works(World& world, Host& one, Host& other) {
   static int serial = 0;
   const std::string text = "probe " + std::to_string(++serial);
-  const auto arrived = [&](const Node& node) {
-    return [&node, text] { return std::ranges::count(node.delivered, text) == 1; };
+  const auto arrived = [&](const Host& host) {
+    return [&host, text] { return std::ranges::count(host.delivered, text) == 1; };
   };
   other.send(one.overlay(), text);
   if (!world.run_until(arrived(one), 2s)) return false;

@@ -3,6 +3,7 @@
 // asked for.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,13 +57,29 @@ inline std::vector<std::string> kinds(const Actions& actions) {
   return out;
 }
 
+// What the data plane of a host has seen: nothing, unless a test says so.
+class ScriptedTraffic final : public TrafficSource {
+ public:
+  Traffic take(LocalIndex session) override {
+    Traffic& seen = seen_[session];
+    const Traffic taken = seen;
+    seen.in = seen.out = false;
+    return taken;
+  }
+  Traffic& of(LocalIndex session) { return seen_[session]; }
+
+ private:
+  std::map<LocalIndex, Traffic> seen_;
+};
+
 class ControlHost {
  public:
   ControlHost(std::shared_ptr<const Identity> identity, UnderlayAddr where,
               ControlSettings settings = {}, std::uint64_t seed = 1)
       : random_(seed),
         where_(where),
-        control(std::move(identity), with_own_addr(std::move(settings), where), random_) {}
+        control(std::move(identity), with_own_addr(std::move(settings), where), random_, &traffic) {
+  }
 
   [[nodiscard]] const UnderlayAddr& where() const { return where_; }
 
@@ -99,6 +116,12 @@ class ControlHost {
     control.on_unknown_index(from, {.type = wire::MessageType::kMessage, .index = index}, now, out);
     return out;
   }
+  Actions forged(LocalIndex session, const UnderlayAddr& from) {
+    Actions out;
+    control.on_forged(session, from, {.type = wire::MessageType::kMessage, .index = session.raw()},
+                      now, out);
+    return out;
+  }
   Actions tick() {
     Actions out;
     control.on_time(now, out);
@@ -124,6 +147,7 @@ class ControlHost {
   UnderlayAddr where_;
 
  public:
+  ScriptedTraffic traffic;
   ControlPlane control;
   Now now{Instant{std::chrono::seconds(1000)}, kWallStart};
 };

@@ -85,25 +85,62 @@ TEST(SimWrongResponder, S24TheRightHostAnswersFirst) {
   const Session* const evils_view = t.evil.session_to(t.me.overlay());
   ASSERT_NE(evils_view, nullptr);
   EXPECT_EQ(evils_view->facts.remote.raw(), mine.raw());
-  t.world.release();
-  t.evil.send(t.me.overlay(), "I am them");
-  t.world.run_for(1s);
-  EXPECT_TRUE(t.me.delivered.empty());
-  EXPECT_TRUE(consistent(t.me, t.them)) << "evil's packet moved nothing";
-
-  // Variant (e): once that tunnel is gone, what evil sends draws a recv_error, and only that one
-  // from the right address counts.
-  t.me.close(t.them.overlay());
-  t.world.run_for(1s);
+  // A recv_error from anywhere else but our address does not count.
   Datagram forged{t.them.underlay(), t.evil.underlay(), Bytes(wire::Header::kSize)};
   wire::write_header(std::span(forged.bytes).first<wire::Header::kSize>(),
                      {.type = wire::MessageType::kRecvError, .index = mine.raw()});
   t.world.deliver(forged);
   EXPECT_EQ(t.evil.refused("recv_error_spoofed"), 1);
   EXPECT_EQ(t.evil.sessions().size(), 1U);
+
+  t.world.release();
+  t.world.run_for(1s);
+  t.evil.send(t.me.overlay(), "I am them");
+  t.world.run_for(1s);
+  EXPECT_TRUE(t.me.delivered.empty());
+  EXPECT_TRUE(consistent(t.me, t.them)) << "evil's packet moved nothing";
+  EXPECT_TRUE(t.evil.sessions().empty()) << "it lets go in about a second";
+}
+
+// Variant (e): once our tunnel is gone, what evil sends under its index draws a recv_error.
+TEST(SimWrongResponder, S24eTheIndexIsGone) {
+  Three t;
+  t.me.set_remotes(t.them.overlay(), {t.evil.underlay(), t.them.underlay()});
+  t.world.hold();
+  t.me.send(t.them.overlay(), "queued");
+  t.world.deliver(t.world.take_for(t.evil));
+  t.world.deliver(t.world.take_for(t.them));
+  const Datagram evils = t.world.take_for(t.me);
+  t.world.deliver(t.world.take_for(t.me));
+  t.world.deliver(evils);
+  t.world.release();
+  t.me.close(t.them.overlay());
+  t.world.run_for(1s);
+  ASSERT_EQ(t.evil.sessions().size(), 1U);
   t.evil.send(t.me.overlay(), "still me");
   t.world.run_for(1s);
   EXPECT_TRUE(t.evil.sessions().empty());
+}
+
+TEST(SimWrongResponder, S24TheWrongHostLetsGoAtItsFirstPacket) {
+  Three t;
+  t.me.set_remotes(t.them.overlay(), {t.evil.underlay(), t.them.underlay()});
+  t.world.hold();
+  t.me.send(t.them.overlay(), "queued");
+  t.world.deliver(t.world.take_for(t.evil));
+  (void)t.world.take_for(t.me);  // evil's stage 2 is lost
+  t.world.deliver(t.world.take_for(t.them));
+  t.world.deliver(t.world.take_for(t.me));
+  t.world.release();
+  ASSERT_TRUE(consistent(t.me, t.them));
+  ASSERT_EQ(t.evil.sessions().size(), 1U);
+
+  t.evil.send(t.me.overlay(), "I am them");
+  t.world.run_for(1s);
+  EXPECT_EQ(t.me.refused("forged_by_stranger"), 1);
+  EXPECT_TRUE(t.evil.sessions().empty()) << "not after fifteen seconds";
+  EXPECT_TRUE(consistent(t.me, t.them)) << "who was not told";
+  EXPECT_TRUE(t.me.delivered.empty());
 }
 
 }  // namespace

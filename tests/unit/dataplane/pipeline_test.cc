@@ -362,6 +362,38 @@ TEST(Pipelines, FullDevicesAndRingsAreCounted) {
   EXPECT_TRUE(pair.alice.adds_up());
 }
 
+TEST(Pipelines, AStrangerUnderAPeersIndexIsNoticedOnceABurst) {
+  const wire::OuterTemplate from_stranger(
+      {.source = {IpAddr::v4(0xc6336409), 777}, .destination = {IpAddr::v4(0xc0000202), 4242}});
+  for (const bool known_place : {false, true}) {
+    SCOPED_TRACE(known_place);
+    Pair pair;
+    Bytes forged = pair.sealed(ipv4(kAlice, kBob, 60));
+    const Bytes good = forged;
+    forged.back() ^= std::byte{1};
+    if (!known_place) from_stranger.write_before(forged.data() + 42, forged.size() - 42);
+    for (int i = 0; i < 5; ++i) pair.bob.outside.arrive(forged);
+    pair.bob.run_until_idle();
+    const auto punted = pair.bob.take_punted();
+    ASSERT_EQ(punted.size(), known_place ? 0U : 1U) << "the peer's own place is no stranger";
+    if (!known_place) {
+      EXPECT_EQ(punted[0].meta.kind, PuntKind::kForged);
+      EXPECT_EQ(punted[0].meta.session, LocalIndex{0xbbbb0002});
+      EXPECT_EQ(punted[0].meta.source, (UnderlayAddr{IpAddr::v4(0xc6336409), 777}));
+    }
+    EXPECT_EQ(pair.bob.drops(Verdict::kForged), 5U);
+    EXPECT_TRUE(pair.bob.adds_up());
+    // A counter that the peer has used is a stranger's as well.
+    pair.to_bob_now(good);
+    Bytes replayed = good;
+    from_stranger.write_before(replayed.data() + 42, replayed.size() - 42);
+    pair.to_bob_now(replayed);
+    const auto again = pair.bob.take_punted();
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].meta.kind, PuntKind::kForged);
+  }
+}
+
 TEST(Pipelines, APeerThatMovedIsNoticedOnce) {
   Pair pair;
   PeerSpec elsewhere = Pair::to_bob();

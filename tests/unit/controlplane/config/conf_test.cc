@@ -74,6 +74,8 @@ TEST(Conf, TheCommentedFileShowsTheDefaults) {
   EXPECT_EQ(config.handshake.try_interval, defaults.handshake.try_interval);
   EXPECT_EQ(config.handshake.retries, defaults.handshake.retries);
   EXPECT_EQ(config.handshake.queued_packets, defaults.handshake.queued_packets);
+  EXPECT_EQ(config.handshake.max_per_second, defaults.handshake.max_per_second);
+  EXPECT_EQ(config.disconnect_invalid, defaults.disconnect_invalid);
   EXPECT_EQ(config.metrics_listen, defaults.metrics_listen);
   EXPECT_EQ(config.control_socket, defaults.control_socket);
   EXPECT_EQ(config.log_level, defaults.log_level);

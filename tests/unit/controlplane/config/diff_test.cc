@@ -61,6 +61,8 @@ TEST(Diff, NamesWhatNeedsARestart) {
       {"handshake.try_interval_ms", [](Config& c) { c.handshake.try_interval *= 2; }},
       {"handshake.retries", [](Config& c) { c.handshake.retries = 3; }},
       {"handshake.queued_packets", [](Config& c) { c.handshake.queued_packets = 3; }},
+      {"handshake.max_per_second", [](Config& c) { c.handshake.max_per_second = 3; }},
+      {"pki.disconnect_invalid", [](Config& c) { c.disconnect_invalid = false; }},
       {"metrics.listen", [](Config& c) { c.metrics_listen.port = 1; }},
       {"control.socket", [](Config& c) { c.control_socket = "/run/other"; }},
       {"pki.cert (its networks)",

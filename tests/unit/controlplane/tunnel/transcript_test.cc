@@ -56,6 +56,7 @@ struct Case {
     settings.cipher =
         transcript["cipher"] == "aes" ? Cipher::kAes256Gcm : Cipher::kChaCha20Poly1305;
     random.expect(Bytes(16));  // the key of the recv_error limiter
+    random.expect(Bytes(16));  // and of that of handshakes
   }
   void expect_draws(const std::string& role) {
     random.expect(draw_of(transcript[role + "_index"].get<std::uint32_t>()));

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/tunnel/keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "controlplane/tunnel/mutation.h"
+
+namespace magnetar {
+namespace {
+
+// So that a hundred thousand tunnels that came up together do not hold up what else there is to do.
+constexpr int kChecksPerCall = 1024;
+
+}  // namespace
+
+void Keeper::on_time(Now now, Actions& out) {
+  for (int i = 0; i < kChecksPerCall; ++i) {
+    Tunnel* const tunnel = core_.tunnels.next_due(now.steady);
+    if (tunnel == nullptr) return;
+    check(*tunnel, now, out);
+  }
+}
+
+void Keeper::check(Tunnel& tunnel, Now now, Actions& out) {
+  lifecycle_.ask_traffic(tunnel, now, out);
+  if (const auto why = no_longer_good(tunnel, now))
+    return lifecycle_.close_and_tell(tunnel.local, label(*why), out);
+  if (tunnel.send_counter >= kCounterCeiling)
+    return lifecycle_.close(tunnel.local, "counter_exhausted", out);
+  if (poll_again(tunnel, now)) return;
+  const bool heard = std::exchange(tunnel.in, false);
+  const bool used = std::exchange(tunnel.out, false);
+  if (heard) return on_alive(tunnel, now, out);
+  on_silent(tunnel, used, now, out);
+}
+
+bool Keeper::poll_again(Tunnel& tunnel, Now now) {
+  const Instant first_check = tunnel.since + core_.settings.alive_interval;
+  if (tunnel.poll == Duration::zero() || now.steady >= first_check) return false;
+  tunnel.poll *= 2;
+  core_.tunnels.reschedule(tunnel, std::min(now.steady + tunnel.poll, first_check));
+  return true;
+}
+
+std::optional<Refusal> Keeper::no_longer_good(const Tunnel& tunnel, Now now) const {
+  const auto verified = core_.identity->cas.verify(
+      *tunnel.peer, now.wall, core_.identity->blocklist, pki::Signature::kKnownGood);
+  if (verified) return std::nullopt;
+  if (verified.error() != pki::VerifyError::kBlocked && !core_.settings.disconnect_invalid)
+    return std::nullopt;
+  return refusal_of(verified.error());
+}
+
+void Keeper::on_alive(Tunnel& tunnel, Now now, Actions& out) {
+  tunnel.doomed = false;
+  core_.tunnels.reschedule(tunnel, now.steady + core_.settings.alive_interval);
+  if (lifecycle_.is_primary(tunnel)) {
+    if (is_stale(tunnel)) initiator_.rehandshake(tunnel, now, out);
+  } else if (should_be_preferred(tunnel, now)) {
+    lifecycle_.prefer(tunnel, now, out);
+  }
+}
+
+// An idle tunnel is neither tested nor closed. One that is not the primary is not tested either: if
+// the peer does not use it, nobody does.
+void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
+  if (tunnel.doomed && !mutated(Rule::kDeadTunnelsEnd))
+    return lifecycle_.close_lost(tunnel.local, "dead", out);
+  const bool primary = lifecycle_.is_primary(tunnel);
+  if (primary && !used) {
+    core_.tunnels.reschedule(tunnel, now.steady + core_.settings.alive_interval);
+    return;
+  }
+  tunnel.doomed = true;
+  core_.tunnels.reschedule(tunnel, now.steady + core_.settings.pending_deletion_interval);
+  if (primary) {
+    out.emplace_back(SendInSession{.session = tunnel.local,
+                                   .type = wire::MessageType::kTest,
+                                   .subtype = wire::kSubtypeTestRequest});
+  }
+}
+
+// To be replaced by a tunnel with our certificate of today, or with counters that start anew.
+bool Keeper::is_stale(const Tunnel& tunnel) const {
+  return tunnel.identity->certificate.signature != core_.identity->certificate.signature ||
+         tunnel.send_counter >= kCounterRehandshake;
+}
+
+// The lower overlay address adopts the tunnel that the higher one sends on (section 8). What came
+// before the present primary was chosen says nothing, though.
+bool Keeper::should_be_preferred(const Tunnel& tunnel, Now now) const {
+  if (!core_.peer_decides(tunnel) || is_stale(tunnel)) return false;
+  const Tunnel* const used = core_.tunnels.primary(tunnel.overlay_addrs.front());
+  return now.steady - used->preferred_at >= core_.settings.alive_interval;
+}
+
+}  // namespace magnetar
