@@ -41,6 +41,15 @@ struct SendQueued {
   LocalIndex session;
   std::vector<QueuedPacket> packets;
 };
+// An attempt of ours goes out under this index. What comes for it before its session is open waits
+// for that: a peer's first data follows its stage 2 closely, and may overtake it.
+struct AwaitSession {
+  LocalIndex local;
+};
+// The attempt has ended without a session.
+struct UnawaitSession {
+  LocalIndex local;
+};
 // A session that may be used by the workers from now on: received packets with `local` are opened.
 // The first counter either side sends is 3; 0, 1 and 2 count as received (wire.md 2.1).
 struct OpenSession {
@@ -90,9 +99,9 @@ struct LogEvent {
   std::string text;  // logfmt: `event="tunnel up" peer=10.42.0.1 ...`
 };
 
-using Action =
-    std::variant<SendDatagram, SendInSession, SendQueued, OpenSession, RoutePeer, UnroutePeer,
-                 MoveSession, CloseSession, HandshakeEnded, Refused, LogEvent>;
+using Action = std::variant<SendDatagram, SendInSession, SendQueued, AwaitSession, UnawaitSession,
+                            OpenSession, RoutePeer, UnroutePeer, MoveSession, CloseSession,
+                            HandshakeEnded, Refused, LogEvent>;
 using Actions = std::vector<Action>;
 
 }  // namespace magnetar

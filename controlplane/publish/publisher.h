@@ -42,6 +42,8 @@ class Publisher {
   };
   explicit Publisher(Parts parts) : parts_(std::move(parts)) {}
 
+  void carry_out(const AwaitSession& action) { parts_.sessions.await(action.local); }
+  void carry_out(const UnawaitSession& action) { parts_.sessions.unawait(action.local); }
   void carry_out(OpenSession& action);
   void carry_out(const CloseSession& action);
   void carry_out(const MoveSession& action);

@@ -109,7 +109,7 @@ void ControlPlane::on_moved(LocalIndex session, const UnderlayAddr& from, Now no
 
 void ControlPlane::on_time(Now now, Actions& out) {
   impl_->initiator.on_time(now, out);
-  impl_->lifecycle.forget_stood_down(now);
+  impl_->lifecycle.forget_stood_down(now, out);
   impl_->keeper.on_time(now, out);
 }
 

@@ -11,7 +11,9 @@
 #include <optional>
 #include <vector>
 
-#include "controlplane/tunnel/recv_error_limiter.h"
+#include "controlplane/tunnel/token_bucket.h"
+#include "dataplane/base/addr.h"
+#include "dataplane/base/random.h"
 
 namespace magnetar {
 

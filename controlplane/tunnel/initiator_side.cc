@@ -57,6 +57,7 @@ Pending* InitiatorSide::start(const VpnAddr& target, Now now, Actions& out) {
     refused(Refusal::kTableFull, out);
     return nullptr;
   }
+  if (!mutated(Rule::kEarlyDataWaits)) out.emplace_back(AwaitSession{*local});
   handshake::Initiator initiator({.identity = core_.identity,
                                   .cipher = core_.settings.cipher,
                                   .local = *local,
@@ -102,7 +103,6 @@ std::vector<UnderlayAddr> InitiatorSide::remotes_of(const Pending& pending, Now 
 
 void InitiatorSide::rehandshake(const Tunnel& tunnel, Now now, Actions& out) {
   const VpnAddr target = tunnel.overlay_addrs.front();
-  if (core_.pending.find(target) != nullptr) return;
   const UnderlayAddr remote = tunnel.remote_addr;
   Pending* const pending = start(target, now, out);
   if (pending == nullptr) return;

@@ -14,7 +14,8 @@ class InitiatorSide {
   void on_stage_2(const UnderlayAddr& from, LocalIndex index, ByteView packet, Now now,
                   Actions& out);
   void on_time(Now now, Actions& out);
-  // A new tunnel in place of one that stands. It stays in use until then.
+  // A new tunnel in place of one that stands and that stays in use until then. No attempt for this
+  // peer goes on.
   void rehandshake(const Tunnel& tunnel, Now now, Actions& out);
   // The target of our own attempt, which goes on, is seen at this address.
   void learn(Pending& pending, const UnderlayAddr& from, Now now, Actions& out);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "controlplane/tunnel/initiator_side.h"
+#include "controlplane/tunnel/token_bucket.h"
 
 namespace magnetar {
 
@@ -25,6 +26,7 @@ class Keeper {
   [[nodiscard]] bool poll_again(Tunnel& tunnel, Now now);
   [[nodiscard]] std::optional<Refusal> no_longer_good(const Tunnel& tunnel, Now now) const;
   void on_alive(Tunnel& tunnel, Now now, Actions& out);
+  void renew(const Tunnel& tunnel, Now now, Actions& out);
   void on_silent(Tunnel& tunnel, bool used, Now now, Actions& out);
   [[nodiscard]] bool is_stale(const Tunnel& tunnel) const;
   [[nodiscard]] bool should_be_preferred(const Tunnel& tunnel, Now now) const;
@@ -32,6 +34,7 @@ class Keeper {
   Core& core_;
   Lifecycle& lifecycle_;
   InitiatorSide& initiator_;
+  TokenBucket renewals_{};
 };
 
 }  // namespace magnetar

@@ -88,23 +88,23 @@ std::vector<QueuedPacket> Lifecycle::supersede(const std::vector<VpnAddr>& addrs
     if (!pending) continue;
     if (mutated(Rule::kQueueMoves)) pending->queue.clear();
     std::ranges::move(pending->queue, std::back_inserter(queue));
-    stand_down(std::move(*pending), now);
+    stand_down(std::move(*pending), now, out);
     out.emplace_back(HandshakeEnded{HandshakeRole::kInitiator, kHandshakeSuperseded});
   }
   return queue;
 }
 
-void Lifecycle::stand_down(Pending pending, Now now) {
+void Lifecycle::stand_down(Pending pending, Now now, Actions& out) {
   if (const auto older = core_.stood_down.take(pending.target))
-    core_.indexes.release(older->initiator.local());
+    release_attempt(older->initiator.local(), out);
   pending.queue.clear();
   pending.due = now.steady + (mutated(Rule::kLoserHearsLateStage2) ? Duration{} : kStoodDownFor);
   core_.stood_down.add(std::move(pending));
 }
 
-void Lifecycle::forget_stood_down(Now now) {
+void Lifecycle::forget_stood_down(Now now, Actions& out) {
   while (const Pending* const pending = core_.stood_down.next_due(now.steady)) {
-    core_.indexes.release(pending->initiator.local());
+    release_attempt(pending->initiator.local(), out);
     const VpnAddr target = pending->target;
     (void)core_.stood_down.take(target);
   }
@@ -205,10 +205,15 @@ void Lifecycle::close_lost(LocalIndex local, std::string_view why, Actions& out)
   close(local, why, out);
 }
 
+void Lifecycle::release_attempt(LocalIndex local, Actions& out) {
+  core_.indexes.release(local);
+  if (!mutated(Rule::kEarlyDataWaits)) out.emplace_back(UnawaitSession{local});
+}
+
 void Lifecycle::end_pending(const VpnAddr& target, std::string_view result, Actions& out) {
   const auto pending = core_.pending.take(target);
   if (!pending) return;
-  core_.indexes.release(pending->initiator.local());
+  release_attempt(pending->initiator.local(), out);
   for (std::size_t i = 0; i < pending->queue.size(); ++i)
     out.emplace_back(Refused{label(Refusal::kQueueLost)});
   out.emplace_back(HandshakeEnded{HandshakeRole::kInitiator, result});

@@ -57,7 +57,7 @@ class Lifecycle {
   // Ends a pending handshake without a tunnel; its queue is lost and counted.
   void end_pending(const VpnAddr& target, std::string_view result, Actions& out);
   // Attempts that stood down and whose time is up.
-  void forget_stood_down(Now now);
+  void forget_stood_down(Now now, Actions& out);
 
   // Packets to this peer leave through this tunnel from now on.
   void prefer(Tunnel& tunnel, Now now, Actions& out);
@@ -73,7 +73,8 @@ class Lifecycle {
   // Ends pending handshakes with any of these addresses; their queues are moved.
   [[nodiscard]] std::vector<QueuedPacket> supersede(const std::vector<VpnAddr>& addrs, Now now,
                                                     Actions& out);
-  void stand_down(Pending pending, Now now);
+  void stand_down(Pending pending, Now now, Actions& out);
+  void release_attempt(LocalIndex local, Actions& out);
   // Whether a tunnel that stands goes on being used.
   [[nodiscard]] bool yields(const Tunnel& fresh, Now now, Actions& out);
   void evict_beyond_limit(const Tunnel& newest, Actions& out);

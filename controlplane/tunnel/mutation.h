@@ -22,7 +22,7 @@ enum class Rule : std::uint8_t {
   kQueueSurvivesWrongHost,  // else: what waited is lost
   kLateStage2Ignored,       // else: it ends the attempt that came after
   kTransactionalRead,       // else: a stage 2 that does not authenticate ends the attempt
-  kEarlyDataNoError,        // else: data that overtakes its stage 2 tears the tunnel down
+  kEarlyDataWaits,          // else: data that overtakes its stage 2 is lost
   kAttemptsEnd,             // else: an attempt goes on for ever
   kDeadTunnelsEnd,          // else: a tunnel without another end stays
 };

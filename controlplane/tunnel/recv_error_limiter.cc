@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/tunnel/recv_error_limiter.h"
 
-#include <algorithm>
-
 #include <sodium.h>
 
 namespace magnetar {
-
-bool has_token(const TokenBucket& bucket, const BucketRule& rule, Instant now) {
-  return bucket.full_at <= now + rule.refill * (rule.burst - 1);
-}
-
-void take_token(TokenBucket& bucket, const BucketRule& rule, Instant now) {
-  bucket.full_at = std::max(bucket.full_at, now) + rule.refill;
-}
 
 RecvErrorLimiter::RecvErrorLimiter(RandomSource& random) { random.fill(hash_key_); }
 

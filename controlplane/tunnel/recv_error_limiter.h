@@ -7,23 +7,11 @@
 #include <cstddef>
 #include <vector>
 
+#include "controlplane/tunnel/token_bucket.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/random.h"
-#include "dataplane/base/time.h"
 
 namespace magnetar {
-
-// A token bucket as one time stamp: `full_at` is when it will be full again.
-struct TokenBucket {
-  Instant full_at;
-};
-
-struct BucketRule {
-  Duration refill;  // of one token
-  int burst;        // tokens of a full bucket
-};
-[[nodiscard]] bool has_token(const TokenBucket& bucket, const BucketRule& rule, Instant now);
-void take_token(TokenBucket& bucket, const BucketRule& rule, Instant now);
 
 class RecvErrorLimiter {
  public:

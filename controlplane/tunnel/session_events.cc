@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "controlplane/tunnel/mutation.h"
 #include "dataplane/wire/header.h"
 
 namespace magnetar {
@@ -79,11 +78,11 @@ void SessionEvents::on_recv_error(const UnderlayAddr& from, RemoteIndex index, A
 
 void SessionEvents::on_unknown_index(const UnderlayAddr& from, LocalIndex index, Now now,
                                      Actions& out) {
-  // A peer's first data may overtake its stage 2. A recv_error would take its new tunnel down.
+  // More of a peer's first data than the workers keep for a session that is about to open. A
+  // recv_error would take its new tunnel down.
   const bool early =
       core_.pending.find(index) != nullptr || core_.stood_down.find(index) != nullptr;
-  if (core_.tunnels.find(index) != nullptr || (early && !mutated(Rule::kEarlyDataNoError)))
-    return refused(Refusal::kIndexNotReady, out);
+  if (core_.tunnels.find(index) != nullptr || early) return refused(Refusal::kIndexNotReady, out);
   if (send_recv_error(from, index, now, out)) refused(Refusal::kUnknownIndex, out);
 }
 

@@ -51,12 +51,26 @@ std::size_t sift(std::span<Inbound> burst, Exits& exits, Judge&& judge) {
 std::size_t OutsidePipeline::run() {
   StageClock clock(context_.stats);
   std::array<rte_mbuf*, kBurst> received;
-  const std::size_t count = context_.outside.receive(received);
-  if (count == 0) return 0;
-  clock.mark(Stage::kOutsideReceive, count);
+  std::size_t count = 0;
+  if (!early_.empty()) {  // they came before whatever the port has now
+    count = early_.release(received);
+    if (count > 0) process({received.data(), count}, clock);
+  }
+  const std::size_t fresh = context_.outside.receive(received);
+  if (fresh == 0) return count;
+  clock.mark(Stage::kOutsideReceive, fresh);
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < fresh; ++i) bytes += received[i]->pkt_len;
+  context_.stats.outside.rx_packets.add(fresh);
+  context_.stats.outside.rx_bytes.add(bytes);
+  process({received.data(), fresh}, clock);
+  return count + fresh;
+}
+
+void OutsidePipeline::process(std::span<rte_mbuf*> packets, StageClock& clock) {
   const Facts& facts = *context_.facts.load(std::memory_order_acquire);
-  classify({received.data(), count}, facts);
-  clock.mark(Stage::kOutsideClassify, count);
+  classify(packets, facts);
+  clock.mark(Stage::kOutsideClassify, packets.size());
   open();
   clock.mark(Stage::kOutsideOpen, size_);
   commit();
@@ -66,18 +80,15 @@ std::size_t OutsidePipeline::run() {
            Verdict::kInsideFull);
   exits_.settle();
   clock.mark(Stage::kOutsideTransmit, inside_size_);
-  return count;
 }
 
 void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts) {
   size_ = 0;
   stranger_noticed_ = false;
-  std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < received.size(); ++i) {
     if (i + kPrefetchAhead < received.size())
       rte_prefetch0(rte_pktmbuf_mtod(received[i + kPrefetchAhead], void*));
     rte_mbuf& mbuf = *received[i];
-    bytes += mbuf.pkt_len;
     Inbound& slot = burst_[size_];
     const Verdict verdict = classify_one(mbuf, facts, slot);
     if (verdict == Verdict::kForward) {
@@ -87,8 +98,6 @@ void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts
       exits_.drop(&mbuf, verdict);
     }
   }
-  context_.stats.outside.rx_packets.add(received.size());
-  context_.stats.outside.rx_bytes.add(bytes);
 }
 
 // kForward: `out` is an encrypted packet of a session, its counter plausible.
@@ -113,7 +122,11 @@ Verdict OutsidePipeline::classify_one(rte_mbuf& mbuf, const Facts& facts, Inboun
   if (packet.size() < kOverhead) return Verdict::kTooShort;
   if (header->type == wire::MessageType::kMessage && header->subtype == wire::kSubtypeRelay)
     return Verdict::kRelayUnsupported;
-  out.session = context_.sessions.find(LocalIndex{header->index});
+  const LocalIndex index{header->index};
+  out.session = context_.sessions.find(index);
+  if (out.session == nullptr || early_.holds(index)) [[unlikely]] {
+    if (is_early(mbuf, index, out)) return Verdict::kPunted;
+  }
   if (out.session == nullptr) {
     PuntMeta& meta = punt_meta(mbuf);
     meta.header = *header;
@@ -131,6 +144,15 @@ Verdict OutsidePipeline::classify_one(rte_mbuf& mbuf, const Facts& facts, Inboun
   // A stranger's counters collide with those that the peer has used.
   if (verdict != Verdict::kForward) notice_stranger(out);
   return verdict;
+}
+
+// True: the packet waits for its session, or for those before it. `out.session` is what the table
+// says last: it may have opened since it was asked first.
+bool OutsidePipeline::is_early(rte_mbuf& mbuf, LocalIndex index, Inbound& out) {
+  const bool waits = early_.holds(index) || context_.sessions.is_awaited(index);
+  if (waits && early_.hold(&mbuf, index)) return true;
+  out.session = context_.sessions.find(index);
+  return false;
 }
 
 // Handshake and recv_error: not authenticated here, so the control plane's business.

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "dataplane/outside/early_packets.h"
 #include "dataplane/worker_context.h"
 
 namespace magnetar {
@@ -23,13 +24,16 @@ struct Inbound {
 
 class OutsidePipeline {
  public:
-  explicit OutsidePipeline(WorkerContext& context) : context_(context), exits_(context) {}
+  explicit OutsidePipeline(WorkerContext& context)
+      : context_(context), exits_(context), early_(context.sessions) {}
   // One burst. Returns how many packets came.
   std::size_t run();
 
  private:
+  void process(std::span<rte_mbuf*> packets, StageClock& clock);
   void classify(std::span<rte_mbuf*> received, const Facts& facts);
   [[nodiscard]] Verdict classify_one(rte_mbuf& mbuf, const Facts& facts, Inbound& out);
+  [[nodiscard]] bool is_early(rte_mbuf& mbuf, LocalIndex index, Inbound& out);
   [[nodiscard]] Verdict classify_clear(rte_mbuf& mbuf, const wire::Header& header,
                                        const wire::OuterView& outer, ByteView packet);
   void open();
@@ -42,6 +46,7 @@ class OutsidePipeline {
 
   WorkerContext& context_;
   Exits exits_;
+  EarlyPackets early_;
   std::array<Inbound, kBurst> burst_;
   std::array<AeadJob, kBurst> jobs_;
   std::array<rte_mbuf*, kBurst> to_inside_;

@@ -8,7 +8,7 @@
 namespace magnetar {
 
 SessionTable::SessionTable(std::uint32_t slots, Grace& grace)
-    : mask_(slots - 1), slots_(slots), grace_(grace) {
+    : mask_(slots - 1), slots_(slots), awaited_(slots), grace_(grace) {
   MAGNETAR_CHECK(std::has_single_bit(slots));
 }
 
@@ -20,10 +20,22 @@ SessionTable::~SessionTable() {
   }
 }
 
+void SessionTable::await(LocalIndex index) {
+  const std::uint32_t slot = index.raw() & mask_;
+  MAGNETAR_CHECK(slots_[slot].load(std::memory_order_relaxed) == nullptr);
+  awaited_[slot].store(index.raw(), std::memory_order_release);
+}
+
+void SessionTable::unawait(LocalIndex index) {
+  if (is_awaited(index)) awaited_[index.raw() & mask_].store(0, std::memory_order_release);
+}
+
 void SessionTable::publish(std::unique_ptr<const Session> session) {
   std::atomic<const Session*>& slot = slots_[session->local.raw() & mask_];
   MAGNETAR_CHECK(slot.load(std::memory_order_relaxed) == nullptr);
+  const LocalIndex index = session->local;
   slot.store(session.release(), std::memory_order_release);
+  unawait(index);
 }
 
 void SessionTable::retire(LocalIndex index) {

@@ -29,7 +29,16 @@ class SessionTable {
     return session != nullptr && session->local == index ? session : nullptr;
   }
 
-  // Control thread. The slot of the session's index must be empty.
+  // Whether a session under this index is about to come. When this says no, find() knows of the
+  // session if it came. Any thread.
+  [[nodiscard]] bool is_awaited(LocalIndex index) const {
+    return awaited_[index.raw() & mask_].load(std::memory_order_acquire) == index.raw();
+  }
+
+  // Control thread. The slot of this index must be empty.
+  void await(LocalIndex index);
+  void unawait(LocalIndex index);
+  // The same; the session is no longer awaited.
   void publish(std::unique_ptr<const Session> session);
   // Takes the session out of the table; it is freed, and its keys wiped, by a later reap().
   void retire(LocalIndex index);
@@ -48,6 +57,7 @@ class SessionTable {
 
   std::uint32_t mask_;
   std::vector<std::atomic<const Session*>> slots_;
+  std::vector<std::atomic<std::uint32_t>> awaited_;  // by slot; 0, no session's index: none is
   Grace& grace_;
   std::deque<Retired> retired_;  // oldest first
 };

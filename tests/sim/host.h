@@ -84,6 +84,7 @@ class Host {
   [[nodiscard]] int ended(const std::string& result) const { return count(ended_, result); }
 
   std::vector<std::string> delivered;  // inner packets, as they came out
+  std::vector<std::string> missed;     // those that came early for a tunnel that never was
 
  protected:
   using Counts = std::map<std::string, int, std::less<>>;

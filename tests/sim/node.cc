@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/node.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "controlplane/handshake/transport_aead.h"
@@ -19,6 +21,7 @@ Node::Node(Net& net, std::string name, std::shared_ptr<const Identity> identity,
 void Node::restart() {
   sessions_.clear();
   routes_.clear();
+  awaited_.clear();
   settings_.own_addrs = {underlay()};
   TrafficSource* const traffic = this;
   control_ = std::make_unique<ControlPlane>(identity_, settings_, random_, traffic);
@@ -66,6 +69,9 @@ void Node::receive(const Datagram& datagram) {
     control_->on_recv_error(datagram.from, *header, net_.now(), actions);
   } else if (const auto session = sessions_.find(local); session != sessions_.end()) {
     receive_in_session(session->second, *header, datagram);
+  } else if (const auto early = awaited_.find(local);
+             early != awaited_.end() && header->type != wire::MessageType::kRecvError) {
+    early->second.push_back(datagram);
   } else {
     control_->on_unknown_index(datagram.from, *header, net_.now(), actions);
   }
@@ -100,6 +106,7 @@ void Node::receive_in_session(Session& session, const wire::Header& header,
 
 void Node::execute(Actions actions) {
   for (Action& action : actions) std::visit([&](auto& one) { carry_out(one); }, action);
+  for (const Datagram& early : std::exchange(released_, {})) receive(early);
   net_.wake(*this, control_->next_timeout());
 }
 
@@ -122,8 +129,22 @@ void Node::carry_out(SendQueued& action) {
     seal(open_session(action.session), wire::MessageType::kMessage, 0, one.packet);
 }
 
+void Node::carry_out(AwaitSession& action) {
+  MAGNETAR_CHECK(awaited_.emplace(action.local, std::vector<Datagram>()).second);
+}
+
+void Node::carry_out(UnawaitSession& action) {
+  const auto early = awaited_.extract(action.local);
+  MAGNETAR_CHECK(!early.empty());
+  for (const Datagram& one : early.mapped())
+    if (!one.inner.empty()) missed.push_back(one.inner);
+  std::ranges::copy(early.mapped(), std::back_inserter(released_));
+}
+
 void Node::carry_out(OpenSession& action) {
   const LocalIndex local = action.local;
+  if (const auto early = awaited_.extract(local))
+    std::ranges::copy(early.mapped(), std::back_inserter(released_));
   // A slot holds one session at a time.
   const std::uint32_t mask = settings_.max_tunnels - 1;
   for (const auto& [other, session] : sessions_)
@@ -180,6 +201,11 @@ void Node::describe(DigestSink& sink) const {
   for (const auto& [addr, local] : routes_) {
     sink.value(as_bytes(addr.to_string()));
     sink.index(local.raw());
+  }
+  sink.label("awaited");
+  for (const auto& [local, early] : awaited_) {
+    sink.index(local.raw());
+    for (const Datagram& one : early) sink.opaque(one.bytes);
   }
   describe_sessions(sink);
 }

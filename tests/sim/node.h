@@ -43,6 +43,8 @@ class Node final : public Host, private TrafficSource {
   void carry_out(SendDatagram& action);
   void carry_out(SendInSession& action);
   void carry_out(SendQueued& action);
+  void carry_out(AwaitSession& action);
+  void carry_out(UnawaitSession& action);
   void carry_out(OpenSession& action);
   void carry_out(RoutePeer& action);
   void carry_out(UnroutePeer& action);
@@ -59,6 +61,8 @@ class Node final : public Host, private TrafficSource {
   ControlSettings settings_;
   std::unique_ptr<ControlPlane> control_;
   std::map<VpnAddr, LocalIndex> routes_;
+  std::map<LocalIndex, std::vector<Datagram>> awaited_;  // and what came early for each
+  std::vector<Datagram> released_;                       // came early, to be received again
 };
 
 }  // namespace magnetar::sim

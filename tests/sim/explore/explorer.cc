@@ -161,6 +161,13 @@ std::uint8_t Explorer::own_packets(std::size_t host) const {
   return static_cast<std::uint8_t>(bits);
 }
 
+std::uint8_t Explorer::packets_with(const std::string& text) const {
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < scenario_.starts.size(); ++i)
+    if (scenario_.starts[i].text == text) bits |= 1U << i;
+  return static_cast<std::uint8_t>(bits);
+}
+
 const Explorer::Step& Explorer::step(std::size_t host, StateId from, Event event) {
   const std::uint64_t key = (std::uint64_t{from} << 32U) | (std::uint64_t{event.which} << 2U) |
                             static_cast<std::uint64_t>(event.kind);
@@ -172,17 +179,21 @@ const Explorer::Step& Explorer::step(std::size_t host, StateId from, Event event
   const int unknown = one.refused("unknown_index");
   const bool waiting = one.pending() > 0 || one.ended("timeout") > 0;
   const std::size_t sessions = one.sessions().size();
+  const std::size_t missed = one.missed.size();
   const int replayed = one.refused("replayed");
   apply(*instance, event);
 
   Step taken;
-  // A queue is lost when no answer came in time; a packet is, when it overtakes the stage 2 that
-  // would have told its receiver about the tunnel.
+  // A queue is lost when no answer came in time, and so is a packet that waits for a stage 2 that
+  // it overtook. A model loses the latter at once.
   if (one.ended("timeout") > timeouts) taken.lost = own_packets(host);
-  const bool overtook =
-      one.refused("index_not_ready") > early || (waiting && one.refused("unknown_index") > unknown);
+  const bool model = scenario_.hosts[host].kind != Kind::kOurs;
+  const bool overtook = (model && one.refused("index_not_ready") > early) ||
+                        (waiting && one.refused("unknown_index") > unknown);
   if (event.kind == EventKind::kReceive && overtook && packets_[event.which].inner)
     taken.lost = static_cast<std::uint8_t>(taken.lost | (1U << *packets_[event.which].inner));
+  for (const std::string& text : std::span(one.missed).subspan(missed))
+    taken.lost = static_cast<std::uint8_t>(taken.lost | packets_with(text));
   // 1.6.1 answers a repeated packet with a recv_error, and whoever heeds it loses the tunnel with
   // what is on the way: its own defect, seen of real peers.
   if (scenario_.hosts[host].kind == Kind::kOld && one.refused("replayed") > replayed)

@@ -121,6 +121,7 @@ class Explorer {
   [[nodiscard]] PacketId intern(Datagram datagram);
   [[nodiscard]] PacketId cut(PacketId packet);
   [[nodiscard]] std::uint8_t own_packets(std::size_t host) const;
+  [[nodiscard]] std::uint8_t packets_with(const std::string& text) const;
 
   // Final states.
   void check_final(const Global& state);

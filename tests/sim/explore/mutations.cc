@@ -29,7 +29,7 @@ constexpr Mutation kMutations[] = {
     {Rule::kQueueSurvivesWrongHost, "the queue survives a wrong host", "case 3"},
     {Rule::kLateStage2Ignored, "a late stage 2 is ignored", "case 3"},
     {Rule::kTransactionalRead, "a stage 2 that does not authenticate changes nothing"},
-    {Rule::kEarlyDataNoError, "data that overtakes its stage 2 draws no recv_error"},
+    {Rule::kEarlyDataWaits, "data that overtakes its stage 2 waits for it"},
     {Rule::kAttemptsEnd, "attempts end", "case 3, ours, only"},
     {Rule::kDeadTunnelsEnd, "tunnels without another end are closed"},
 };

@@ -282,6 +282,52 @@ TEST(Pipelines, WhatTheControlPlaneGets) {
   EXPECT_TRUE(pair.bob.adds_up());
 }
 
+// Alice's first packets reach Bob before his control thread has opened the session.
+TEST(Pipelines, WhatComesBeforeItsSessionWaitsInOrder) {
+  Pair pair;
+  const PeerSpec spec = Pair::to_alice();
+  const Bytes stranger = pair.sealed(ipv4(kAlice, kBob, 1));
+  const Bytes first = pair.sealed(ipv4(kAlice, kBob, 10));
+  const Bytes second = pair.sealed(ipv4(kAlice, kBob, 20));
+  pair.bob.sessions.retire(spec.local);
+  pair.bob.routes.erase({kAlice});
+
+  pair.to_bob_now(stranger);
+  EXPECT_EQ(pair.bob.take_punted().size(), 1U) << "nobody awaits it yet";
+  pair.bob.sessions.await(spec.local);
+  pair.to_bob_now(first);
+  pair.to_bob_now(second);
+  EXPECT_TRUE(pair.bob.take_punted().empty());
+  EXPECT_TRUE(pair.bob.inside.take_sent().empty());
+
+  pair.bob.add_peer(spec);
+  const Bytes third = pair.sealed(ipv4(kAlice, kBob, 30));
+  pair.to_bob_now(third);
+  EXPECT_EQ(pair.bob.inside.take_sent(),
+            (std::vector{ipv4(kAlice, kBob, 10), ipv4(kAlice, kBob, 20), ipv4(kAlice, kBob, 30)}));
+  EXPECT_EQ(pair.bob.all_drops(), 0U);
+  EXPECT_TRUE(pair.bob.adds_up());
+}
+
+TEST(Pipelines, WhatCameForAnAttemptThatEndedIsAnUnknownIndex) {
+  Pair pair;
+  const PeerSpec spec = Pair::to_alice();
+  pair.bob.sessions.retire(spec.local);
+  pair.bob.sessions.await(spec.local);
+  const std::size_t room = EarlyPackets::kMost;
+  for (std::size_t i = 0; i < room; ++i) pair.to_bob_now(pair.sealed(ipv4(kAlice, kBob, i)));
+  EXPECT_TRUE(pair.bob.take_punted().empty());
+  pair.to_bob_now(pair.sealed(ipv4(kAlice, kBob, 9)));
+  EXPECT_EQ(pair.bob.take_punted().size(), 1U) << "there is no room for more";
+
+  pair.bob.sessions.unawait(spec.local);
+  pair.bob.run_until_idle();
+  const auto punted = pair.bob.take_punted();
+  ASSERT_EQ(punted.size(), room);
+  EXPECT_EQ(punted.front().meta.kind, PuntKind::kUnknownIndex);
+  EXPECT_TRUE(pair.bob.adds_up());
+}
+
 TEST(Pipelines, OutboundRefusals) {
   struct Case {
     const char* why;

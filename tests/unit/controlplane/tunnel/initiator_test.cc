@@ -211,7 +211,7 @@ TEST(Initiator, AWrongResponderIsToldAndLeftOut) {
   const Actions out = w.alice.receive(kEveAt, only<SendDatagram>(eves).bytes);
 
   EXPECT_EQ(kinds(out), (Strings{"LogEvent", "Refused", "HandshakeEnded", "OpenSession",
-                                 "SendInSession", "CloseSession", "SendDatagram"}));
+                                 "SendInSession", "CloseSession", "AwaitSession", "SendDatagram"}));
   EXPECT_EQ(reasons(out), Strings{"wrong_responder"});
   EXPECT_EQ(results(out), Strings{"initiator wrong_responder"});
   const auto& told = only<OpenSession>(out);
@@ -274,12 +274,31 @@ TEST(Initiator, AFullTableKeepsNothing) {
   settings.static_remotes[kEve] = {kEveAt};
   settings.max_tunnels = 1;
   ControlHost alice(authority.shared_host("alice", "10.42.0.1/16", 1), kAliceAt, settings);
-  EXPECT_EQ(kinds(alice.packet(kBob, "x")), Strings{"SendDatagram"});
+  EXPECT_EQ(kinds(alice.packet(kBob, "x")), (Strings{"AwaitSession", "SendDatagram"}));
   EXPECT_EQ(kinds(alice.packet(kEve, "x")), Strings{"Refused"});
   EXPECT_EQ(reasons(alice.packet(kEve, "x")), Strings{"table_full"});
   EXPECT_EQ(alice.control.tunnels_pending(), 1U);
   EXPECT_EQ(results(alice.close(kBob)), Strings{"initiator closed"});
-  EXPECT_EQ(kinds(alice.packet(kEve, "x")), Strings{"SendDatagram"}) << "the slot is free again";
+  EXPECT_EQ(kinds(alice.packet(kEve, "x")), (Strings{"AwaitSession", "SendDatagram"}))
+      << "the slot is free again";
+}
+
+TEST(Initiator, EveryIndexThatIsAwaitedIsOpenedOrGivenUp) {
+  Pair pair;
+  ControlHost alice{pair.authority.shared_host("alice", "10.42.0.1/16", 0xa1), kAliceAt,
+                    knowing(kBob, {kBobAt})};
+  const Actions first = alice.packet(kBob, "x");
+  const LocalIndex closed = only<AwaitSession>(first).local;
+  EXPECT_EQ(only<UnawaitSession>(alice.close(kBob)).local, closed);
+
+  const LocalIndex timed_out = only<AwaitSession>(alice.packet(kBob, "x")).local;
+  std::vector<LocalIndex> given_up;
+  for (int second = 0; second < 60; ++second) {
+    alice.pass(std::chrono::seconds(1));
+    const Actions out = alice.tick();
+    for (const UnawaitSession* one : all<UnawaitSession>(out)) given_up.push_back(one->local);
+  }
+  EXPECT_EQ(given_up, std::vector{timed_out});
 }
 
 TEST(Initiator, TheTimeOfAStage1NeverRepeatsNorGoesBack) {

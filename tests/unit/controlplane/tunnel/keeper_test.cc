@@ -159,6 +159,33 @@ TEST(Keeper, ReplacesATunnelThatIsInUse) {
   }
 }
 
+// A new certificate on a gateway with many tunnels: they are replaced over some seconds.
+TEST(Keeper, ReplacesManyTunnelsAtAPace) {
+  constexpr std::uint32_t kPeers = 200;
+  Authority authority;
+  ControlSettings settings;
+  settings.max_tunnels = 1024;
+  ControlHost alice(authority.shared_host("alice", "10.42.0.1/16", 1), kAliceAt, settings);
+  std::vector<LocalIndex> tunnels;
+  for (std::uint32_t i = 0; i < kPeers; ++i) {
+    const std::string number = std::to_string(i);
+    const auto fill = static_cast<std::uint8_t>(i);
+    const UnderlayAddr where{IpAddr::v4(0xc6336401 + i), 4242};
+    ControlHost peer(authority.shared_host("p" + number, "10.42.1." + number + "/16", fill), where,
+                     knowing(kAlice, {kAliceAt}), i);
+    const Actions stood = alice.receive(where, only<SendDatagram>(peer.packet(kAlice, "x")).bytes);
+    tunnels.push_back(only<OpenSession>(stood).local);
+  }
+  alice.control.replace_identity(authority.shared_host("alice", "10.42.0.1/16", 2));
+  std::vector<std::size_t> replaced;
+  for (int check = 0; check < 5; ++check) {
+    for (const LocalIndex tunnel : tunnels) alice.traffic.of(tunnel).in = true;
+    alice.pass(5s);
+    replaced.push_back(all<AwaitSession>(alice.tick()).size());
+  }
+  EXPECT_EQ(replaced, (std::vector<std::size_t>{64, 64, 64, 8, 0}));
+}
+
 // Alice's tunnel is replaced by one that she starts; bob's own view of it comes at the end.
 struct Replaced {
   Pair pair;

@@ -54,6 +54,26 @@ TEST(SessionTable, FreesOnlyAfterEveryWorkerWasQuiescent) {
   grace.leave(1);
 }
 
+TEST(SessionTable, ASessionIsAwaitedUntilItIsThereOrGivenUp) {
+  testing::ensure_eal();
+  Grace grace(1);
+  SessionTable table(16, grace);
+  const auto aead = make_ipsec_mb(Cipher::kAes256Gcm);
+  PeerSpec spec;
+  const LocalIndex neighbour{spec.local.raw() ^ 0x100};  // of the same slot
+  EXPECT_FALSE(table.is_awaited(spec.local));
+  table.await(spec.local);
+  EXPECT_TRUE(table.is_awaited(spec.local));
+  EXPECT_FALSE(table.is_awaited(neighbour));
+  EXPECT_EQ(table.find(spec.local), nullptr);
+  table.unawait(spec.local);
+  EXPECT_FALSE(table.is_awaited(spec.local));
+  table.await(spec.local);
+  table.publish(make_session(spec, *aead, kOwn));
+  EXPECT_FALSE(table.is_awaited(spec.local));
+  EXPECT_NE(table.find(spec.local), nullptr);
+}
+
 TEST(RouteTable, FindsManyAtOnceAndForgets) {
   testing::ensure_eal();
   Grace grace(1);
