@@ -21,7 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kPuntsARound = 256;           // then timers and sockets get their turn
+constexpr std::size_t kPuntsARound = 64;            // then timers and sockets get their turn
 constexpr Duration kGraceTick = milliseconds(100);  // for freeing, and for moved peers
 // Paths are looked up anew soon after a change in the kernel, but under a storm of changes not for
 // more than a tenth of the time.
@@ -189,6 +189,7 @@ void App::on_punted(rte_mbuf& mbuf) {
   Actions actions;
   switch (meta.kind) {
     case PuntKind::kHandshake:
+    case PuntKind::kStage2:
       control_.on_handshake(meta.source, meta.header, bytes, now, actions);
       break;
     case PuntKind::kRecvError:

@@ -15,7 +15,7 @@
 namespace magnetar {
 namespace {
 
-constexpr unsigned kPuntRing = 4096;
+constexpr unsigned kPuntRing = 1024;  // of each kind
 constexpr unsigned kTransmitRing = 1024;
 constexpr unsigned kMbufsBase = 8192;      // rings and bursts in flight
 constexpr unsigned kMbufsPerQueue = 8192;  // descriptors of a queue pair, both ways

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The crossings between workers and the control thread: one bounded ring up (any worker to the
-// control thread), one ring down to each worker.
+// The crossings between workers and the control thread: bounded rings up (any worker to the control
+// thread), one for each kind of punt, so that a flood of one kind leaves the others their room and
+// their turn; one ring down to each worker.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
+
+#include "dataplane/stats.h"
 
 struct rte_mbuf;
 struct rte_ring;
@@ -16,7 +20,7 @@ namespace magnetar {
 
 class ControlRings {
  public:
-  // Sizes are powers of two. Start-up only.
+  // Sizes are powers of two; `punt_size` is each kind's. Start-up only.
   ControlRings(unsigned workers, unsigned punt_size, unsigned transmit_size);
   ~ControlRings();  // frees what is still in the rings
   ControlRings(const ControlRings&) = delete;
@@ -24,11 +28,11 @@ class ControlRings {
 
   // Workers. Takes packets from the front, as many as fit; wakes the control thread. The caller
   // keeps the rest.
-  unsigned punt(std::span<rte_mbuf*> packets);
+  unsigned punt(PuntKind kind, std::span<rte_mbuf*> packets);
   // Worker `worker`: frames the control thread wants sent, ready but for the port.
   unsigned take_frames(unsigned worker, std::span<rte_mbuf*> into);
 
-  // Control thread.
+  // Control thread. A few of each kind in turn, each kind in the order it came.
   unsigned take_punted(std::span<rte_mbuf*> into);
   [[nodiscard]] unsigned punted_waiting() const;
   [[nodiscard]] unsigned frames_waiting() const;  // for all workers together
@@ -42,7 +46,10 @@ class ControlRings {
   void woken();
 
  private:
-  rte_ring* punted_;
+  [[nodiscard]] bool nothing_punted() const;
+
+  std::array<rte_ring*, kPuntKinds> punted_;
+  std::size_t turn_ = 0;  // of the kind that is asked first
   std::vector<rte_ring*> transmit_;
   std::atomic<bool> asleep_{false};
   int wake_fd_;

@@ -26,7 +26,8 @@ class OwnedCounter {
 
 // What leaves the data plane for the control plane.
 enum class PuntKind : std::uint8_t {
-  kHandshake,
+  kHandshake,  // stage 1, or of no stage
+  kStage2,     // an answer that perhaps somebody waits for
   kRecvError,
   kUnknownIndex,    // encrypted type whose index names no session: perhaps worth a recv_error
   kSessionMessage,  // opened test, close_tunnel, lighthouse or control message
@@ -39,8 +40,8 @@ enum class PuntKind : std::uint8_t {
 };
 inline constexpr std::size_t kPuntKinds = static_cast<std::size_t>(PuntKind::kCount);
 inline constexpr std::array<std::string_view, kPuntKinds> kPuntKindNames{
-    "handshake", "recv_error", "unknown_index", "session_message", "no_tunnel",
-    "moved",     "forged",     "no_neighbour",  "kernel"};
+    "handshake", "stage2", "recv_error", "unknown_index", "session_message",
+    "no_tunnel", "moved",  "forged",     "no_neighbour",  "kernel"};
 
 enum class Stage : std::uint8_t {
   kOutsideReceive,

@@ -11,7 +11,7 @@ void Exits::notice(const PuntMeta& what, rte_mempool* pool) {
   if (mbuf == nullptr) return;
   punt_meta(*mbuf) = what;
   punt_meta(*mbuf).worker = context_.worker;
-  if (context_.rings.punt({&mbuf, 1}) == 0) {
+  if (context_.rings.punt(what.kind, {&mbuf, 1}) == 0) {
     context_.stats.punt_dropped[static_cast<std::size_t>(what.kind)].add(1);
     rte_pktmbuf_free(mbuf);
   }
@@ -24,18 +24,31 @@ void Exits::settle() {
   drops_ = 0;
 }
 
+// Each kind in its order. Most bursts hold one kind only, or none.
 void Exits::punt_all(std::span<rte_mbuf*> packets) {
-  // The packets belong to the control thread once they are in the ring: note their kinds first.
-  std::array<PuntKind, kBurst> kinds;
-  for (std::size_t i = 0; i < packets.size(); ++i) kinds[i] = punt_meta(*packets[i]).kind;
-  const unsigned taken = context_.rings.punt(packets);
-  WorkerStats& stats = context_.stats;
-  for (std::size_t i = 0; i < packets.size(); ++i) {
-    const auto kind = static_cast<std::size_t>(kinds[i]);
-    (i < taken ? stats.punted : stats.punt_dropped)[kind].add(1);
+  while (!packets.empty()) {
+    const PuntKind kind = punt_meta(*packets.front()).kind;
+    std::array<rte_mbuf*, kBurst> same;
+    std::size_t count = 0;
+    std::size_t others = 0;
+    for (rte_mbuf* one : packets) {
+      if (punt_meta(*one).kind == kind)
+        same[count++] = one;
+      else
+        packets[others++] = one;
+    }
+    punt_kind(kind, {same.data(), count});
+    packets = packets.first(others);
   }
+}
+
+void Exits::punt_kind(PuntKind kind, std::span<rte_mbuf*> packets) {
+  const unsigned taken = context_.rings.punt(kind, packets);
+  WorkerStats& stats = context_.stats;
+  stats.punted[static_cast<std::size_t>(kind)].add(taken);
   if (taken == packets.size()) return;
   const auto rest = packets.subspan(taken);
+  stats.punt_dropped[static_cast<std::size_t>(kind)].add(rest.size());
   stats.drops[static_cast<std::size_t>(Verdict::kPuntRingFull)].add(rest.size());
   rte_pktmbuf_free_bulk(rest.data(), static_cast<unsigned>(rest.size()));
 }

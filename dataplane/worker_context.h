@@ -55,6 +55,7 @@ class Exits {
 
  private:
   void punt_all(std::span<rte_mbuf*> packets);
+  void punt_kind(PuntKind kind, std::span<rte_mbuf*> packets);
 
   WorkerContext& context_;
   std::array<rte_mbuf*, kBurst> dropped_;

@@ -30,6 +30,12 @@ Verdict verdict_of(ReplayVerdict verdict) {
   return verdict == ReplayVerdict::kReplayed ? Verdict::kReplayed : Verdict::kTooOld;
 }
 
+// Whoever floods us with stage 1 must not keep the answers to ours out.
+PuntKind clear_kind(const wire::Header& header) {
+  if (header.type != wire::MessageType::kHandshake) return PuntKind::kRecvError;
+  return header.counter == Counter{2} ? PuntKind::kStage2 : PuntKind::kHandshake;
+}
+
 // Keeps what `judge` forwards, in order; drops the rest with its reason.
 template <typename Judge>
 std::size_t sift(std::span<Inbound> burst, Exits& exits, Judge&& judge) {
@@ -162,8 +168,7 @@ Verdict OutsidePipeline::classify_clear(rte_mbuf& mbuf, const wire::Header& head
   meta.header = header;
   meta.source = {outer.source(), outer.source_port};
   set_data(mbuf, packet.data(), packet.size());
-  exits_.punt(&mbuf, header.type == wire::MessageType::kHandshake ? PuntKind::kHandshake
-                                                                  : PuntKind::kRecvError);
+  exits_.punt(&mbuf, clear_kind(header));
   return Verdict::kPunted;
 }
 

@@ -408,6 +408,35 @@ TEST(Pipelines, FullDevicesAndRingsAreCounted) {
   EXPECT_TRUE(pair.alice.adds_up());
 }
 
+// Whoever sends the gateway handshakes without end must not keep anybody else from it.
+TEST(Pipelines, AFloodOfOneKindLeavesTheOthersTheirRoomAndTheirTurn) {
+  Pair pair;
+  const wire::OuterTemplate outer(
+      {.source = {IpAddr::v4(0xc6336409), 999}, .destination = {IpAddr::v4(0xc0000202), 4242}});
+  const auto handshake = [&](std::uint64_t stage) {
+    Bytes frame(outer.size() + 16 + 200, std::byte{7});
+    wire::write_header(std::span<std::byte, 16>(frame.data() + 42, 16),
+                       {.type = wire::MessageType::kHandshake, .counter = Counter{stage}});
+    outer.write_before(frame.data() + 42, 216);
+    return frame;
+  };
+  for (int i = 0; i < 2000; ++i) pair.bob.outside.arrive(handshake(1));
+  for (int i = 0; i < 10; ++i) pair.bob.outside.arrive(handshake(2));
+  for (int i = 0; i < 10; ++i) pair.bob.inside.arrive(ipv4(kBob, IpAddr::v4(0x0a2a0077), 8));
+  pair.bob.run_until_idle();
+  EXPECT_EQ(pair.bob.drops(Verdict::kPuntRingFull), 2000U - 1023U);
+  const auto punted = pair.bob.take_punted();
+  const auto until = [&](PuntKind kind) {
+    const auto last = std::find_if(punted.rbegin(), punted.rend(),
+                                   [&](const auto& one) { return one.meta.kind == kind; });
+    return punted.rend() - last;
+  };
+  EXPECT_LE(until(PuntKind::kStage2), 48);
+  EXPECT_LE(until(PuntKind::kNoTunnel), 48);
+  EXPECT_GT(until(PuntKind::kHandshake), 1000);
+  EXPECT_TRUE(pair.bob.adds_up());
+}
+
 TEST(Pipelines, AStrangerUnderAPeersIndexIsNoticedOnceABurst) {
   const wire::OuterTemplate from_stranger(
       {.source = {IpAddr::v4(0xc6336409), 777}, .destination = {IpAddr::v4(0xc0000202), 4242}});
