@@ -10,11 +10,13 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/base/check.h"
+#include "dataplane/wire/flow.h"
 #include "drivers/crypto/ipsec_mb.h"
 
 namespace magnetar {
 namespace {
 
+constexpr unsigned kSpreadRing = 1024;
 constexpr unsigned kPuntRing = 1024;  // of each kind
 constexpr unsigned kTransmitRing = 1024;
 constexpr unsigned kMbufsBase = 8192;      // rings and bursts in flight
@@ -172,12 +174,37 @@ void DataPlane::make_workers() {
     auto lane = std::make_unique<Lane>();
     lane->outside = outside_->queue_for_worker(i, dealt(i, 0, outside_queues));
     lane->inside = inside_->queue_for_worker(i, dealt(i, outside_queues, inside_queues));
+    lanes_.push_back(std::move(lane));
+  }
+  spread(&Lane::outside, &WorkerStats::outside, wire::outside_flow, 0, outside_queues);
+  spread(&Lane::inside, &WorkerStats::inside, wire::inner_flow, outside_queues, inside_queues);
+  for (std::uint16_t i = 0; i < count; ++i) {
+    Lane* const lane = lanes_[i].get();
     lane->aead = make_ipsec_mb(config_.tunnels.cipher);
     lane->worker =
         std::make_unique<Worker>(WorkerContext{i, *lane->outside, *lane->inside, *sessions_,
                                                *routes_, facts_, *lane->aead, *rings_, lane->stats},
                                  *grace_, idle);
-    lanes_.push_back(std::move(lane));
+  }
+}
+
+// A worker without a queue of a side is fed by one that has one, so that both directions of few
+// queues keep all workers busy.
+void DataPlane::spread(std::unique_ptr<PortQueue> Lane::*port, SideStats WorkerStats::*side,
+                       SpreadingQueue::Flow flow, std::uint16_t first, std::uint16_t queues) {
+  const auto count = static_cast<std::uint16_t>(lanes_.size());
+  std::vector<std::vector<rte_ring*>> fed(queues);
+  for (std::uint16_t k = queues; k < count; ++k) {
+    rte_ring* const ring = spread_rings_.emplace_back(make_spread_ring(kSpreadRing)).get();
+    fed[k % queues].push_back(ring);
+    std::unique_ptr<PortQueue>& queue = *lanes_[(first + k) % count].*port;
+    queue = std::make_unique<FedQueue>(std::move(queue), ring);
+  }
+  for (std::uint16_t k = 0; k < queues; ++k) {
+    if (fed[k].empty()) continue;
+    Lane& lane = *lanes_[(first + k) % count];
+    lane.*port = std::make_unique<SpreadingQueue>(std::move(lane.*port), flow, std::move(fed[k]),
+                                                  lane.stats, lane.stats.*side);
   }
 }
 

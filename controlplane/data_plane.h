@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "controlplane/config/schema.h"
+#include "dataplane/spread.h"
 #include "dataplane/worker.h"
 #include "drivers/eal.h"
 #include "drivers/net/netlink.h"
@@ -68,6 +69,8 @@ class DataPlane {
   [[nodiscard]] Result<void, DeviceError> open_kernel_side();
   [[nodiscard]] Result<void, DeviceError> open_inside();
   void make_workers();
+  void spread(std::unique_ptr<PortQueue> Lane::*port, SideStats WorkerStats::*side,
+              SpreadingQueue::Flow flow, std::uint16_t first, std::uint16_t queues);
   [[nodiscard]] std::unique_ptr<const Facts> make_facts() const;
 
   config::Config config_;
@@ -84,6 +87,7 @@ class DataPlane {
   std::unique_ptr<SessionTable> sessions_;
   std::unique_ptr<RouteTable> routes_;
   std::unique_ptr<ControlRings> rings_;
+  std::vector<SpreadRing> spread_rings_;
   std::atomic<const Facts*> facts_{nullptr};
   std::vector<std::pair<Grace::Token, std::unique_ptr<const Facts>>> old_facts_;
   std::vector<std::unique_ptr<Lane>> lanes_;

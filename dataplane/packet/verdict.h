@@ -40,6 +40,7 @@ enum class Verdict : std::uint8_t {
   kCounterExhausted,
   kOutsideFull,
   // both
+  kWorkerFull,
   kPuntRingFull,
   kCount,
 };
@@ -84,6 +85,7 @@ inline constexpr std::array<VerdictRule, kVerdicts> kVerdictRules{{
     {Verdict::kTooBig, "too_big", "sealed packet would not fit the outside MTU"},
     {Verdict::kCounterExhausted, "counter_exhausted", "message counter is used up"},
     {Verdict::kOutsideFull, "outside_full", "outside port takes no more"},
+    {Verdict::kWorkerFull, "worker_full", "queue of the worker that the flow belongs to was full"},
     {Verdict::kPuntRingFull, "punt_ring_full", "control plane's queue was full"},
 }};
 

@@ -40,6 +40,7 @@ CASES = [
     Case("two-workers-af_xdp", {**TWO_WORKERS, "outside": {"queues": 2, "backend": "af_xdp"}},
          queues=2, backend="af_xdp"),
     Case("two-workers-chachapoly-ipv6", TWO_WORKERS, cipher="chachapoly", family=6, queues=2),
+    Case("two-workers-one-queue", {"workers": {"cores": [0, 1]}}),
     Case("nebula-1.9.3", version="1.9.3"),
     Case("nebula-1.11.0", version="1.11.0"),
     Case("nebula-1.11.0-chachapoly-ipv6", cipher="chachapoly", family=6, version="1.11.0"),

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A device with fewer receive queues than there are workers: a worker that polls a queue deals its
+// packets out, by flow, to itself and to workers that have no queue. One ring for each of those,
+// one producer and one consumer, so a flow keeps its order.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "dataplane/port.h"
+#include "dataplane/worker_context.h"
+
+struct rte_ring;
+
+namespace magnetar {
+
+struct RingDeleter {
+  void operator()(rte_ring* ring) const;  // frees what is in it, too
+};
+using SpreadRing = std::unique_ptr<rte_ring, RingDeleter>;
+// `size`: a power of two. Start-up only.
+[[nodiscard]] SpreadRing make_spread_ring(unsigned size);
+
+// Of the worker that polls. What finds its worker's ring full is counted as received and dropped.
+class SpreadingQueue final : public PortQueue {
+ public:
+  using Flow = std::uint32_t (*)(ByteView packet);
+  static constexpr std::size_t kMostOthers = 63;
+
+  // `others` and `stats` (this worker's) must outlive this object.
+  SpreadingQueue(std::unique_ptr<PortQueue> device, Flow flow, std::vector<rte_ring*> others,
+                 WorkerStats& stats, SideStats& side);
+  std::uint16_t receive(std::span<rte_mbuf*> into) override;
+  std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
+
+ private:
+  void hand_over(std::size_t other, std::span<rte_mbuf*> packets);
+
+  std::unique_ptr<PortQueue> device_;
+  Flow flow_;
+  std::vector<rte_ring*> others_;
+  std::vector<std::array<rte_mbuf*, kBurst>> batches_;  // one for each other
+  WorkerStats& stats_;
+  SideStats& side_;
+};
+
+// Of a worker without a queue: receives what another deals out to it.
+class FedQueue final : public PortQueue {
+ public:
+  // `device` transmits; `ring` must outlive this object.
+  FedQueue(std::unique_ptr<PortQueue> device, rte_ring* ring)
+      : device_(std::move(device)), ring_(ring) {}
+  std::uint16_t receive(std::span<rte_mbuf*> into) override;
+  std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
+
+ private:
+  std::unique_ptr<PortQueue> device_;
+  rte_ring* ring_;
+};
+
+}  // namespace magnetar
