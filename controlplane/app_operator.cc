@@ -143,6 +143,7 @@ void App::fill_tunnels(ops::Snapshot& out) {
     to.local_index = from.local_index.raw();
     to.remote_index = from.remote_index.raw();
     to.state = from.up ? "up" : "pending";
+    to.primary = from.primary;
     to.initiator = from.initiator;
     to.cipher = cipher_name(config_.tunnels.cipher);
     if (from.cert_fingerprint) to.cert_fingerprint = from.cert_fingerprint->to_string();

@@ -75,7 +75,8 @@ std::string one_tunnel(const json& tunnel) {
   out += pair_line("name", text_of(tunnel, "name"));
   out += pair_line("groups", joined(tunnel, "groups"));
   const std::string state = up ? fmt::format("up for {}", age) : text_of(tunnel, "state");
-  out += pair_line("state", fmt::format("{}, opened by {}", state, opened));
+  const std::string spare = up && !is_true(tunnel, "primary") ? ", spare" : "";
+  out += pair_line("state", fmt::format("{}, opened by {}{}", state, opened, spare));
   out += pair_line("remote", text_of(tunnel, "remote"));
   out += pair_line("relay", text_of(tunnel, "relay"));
   out +=

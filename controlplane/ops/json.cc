@@ -54,6 +54,7 @@ json tunnel_json(const TunnelView& tunnel) {
           // Until the handshake ends the peer has not told us its index.
           {"remote_index", up ? json(tunnel.remote_index) : json(nullptr)},
           {"state", tunnel.state},
+          {"primary", tunnel.primary},
           {"initiator", tunnel.initiator},
           {"cipher", tunnel.cipher},
           {"cert_fingerprint", text_or_null(tunnel.cert_fingerprint)},

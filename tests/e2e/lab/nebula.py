@@ -99,6 +99,9 @@ class Host:
             "firewall": {"outbound": [rule], "inbound": [rule]},
         }, indent=2)
 
+    def signal(self, number):
+        self._daemon.process.send_signal(number)
+
     def log(self):
         return self._daemon.log() if self._daemon else ""
 

@@ -47,6 +47,7 @@ inline ops::Snapshot sample_snapshot() {
                 .local_index = 0x12345678,
                 .remote_index = 0x9abcdef0,
                 .state = "up",
+                .primary = true,
                 .initiator = true,
                 .cipher = "aes",
                 .cert_fingerprint = "beef",
