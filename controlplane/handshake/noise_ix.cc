@@ -174,8 +174,9 @@ Result<Initiator::Reply, NoiseError> Initiator::read_message_2(ByteView message)
   return Reply{remote_static, *std::move(payload), state.split()};
 }
 
-Responder::Responder(Cipher cipher, const StaticPrivateKey& local_static)
-    : state_(start(cipher)), local_static_(&local_static) {}
+Responder::Responder(Cipher cipher, const StaticPrivateKey& local_static,
+                     const PublicKey& local_public)
+    : state_(start(cipher)), local_static_(&local_static), local_public_(local_public) {}
 
 Result<Responder::Hello, NoiseError> Responder::read_message_1(ByteView message) {
   if (message.size() < 2 * kKeySize) return fail(NoiseError::kTooShort);
@@ -194,7 +195,7 @@ Result<Responder::Answer, NoiseError> Responder::write_message_2(KeyPair ephemer
   state_.mix_hash(ephemeral.public_key);  // e
   if (auto ee = mix_dh(state_, ephemeral.secret, remote_ephemeral_); !ee) return fail(ee.error());
   if (auto se = mix_dh(state_, ephemeral.secret, remote_static_); !se) return fail(se.error());
-  state_.encrypt_and_hash(public_key_of(*local_static_), message);  // s
+  state_.encrypt_and_hash(local_public_, message);  // s
   if (auto es = mix_dh(state_, *local_static_, remote_ephemeral_); !es) return fail(es.error());
   state_.encrypt_and_hash(payload, message);
   return Answer{std::move(message), state_.split()};
