@@ -35,6 +35,12 @@ class SessionTable {
   void retire(LocalIndex index);
   // Replaces where the session sends to. The old Remote is freed by a later reap().
   void move(const Session& session, std::unique_ptr<const Remote> remote);
+  // Every published session; `visit` may move the one it is given.
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    for (const std::atomic<const Session*>& slot : slots_)
+      if (const Session* session = slot.load(std::memory_order_relaxed)) visit(*session);
+  }
   // Frees what every worker has let go of. Never waits. Returns how many objects still wait.
   std::size_t reap();
 

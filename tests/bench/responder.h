@@ -11,6 +11,7 @@
 #include "controlplane/handshake/payload.h"
 #include "controlplane/pki/codec_v1.h"
 #include "controlplane/publish/publisher.h"
+#include "controlplane/publish/session_traffic.h"
 #include "dataplane/base/check.h"
 #include "drivers/crypto/ipsec_mb.h"
 #include "tests/support/eal.h"
@@ -46,7 +47,9 @@ class Responder {
         aead_(make_ipsec_mb(Cipher::kAes256Gcm)),
         publisher_({sessions_, routes_, rings_, *aead_, paths_,
                     [](const UnderlayAddr&, ByteView) { return false; }, pool_.get(), 1, 1500}),
-        control_(authority_.shared_host("gateway", "10.0.0.1/8", 1), settings(tunnels), random_) {}
+        traffic_(sessions_),
+        control_(authority_.shared_host("gateway", "10.0.0.1/8", 1), settings(tunnels), random_,
+                 &traffic_) {}
 
   // Peer `n`, with a certificate of its own and an ephemeral key that is new each time.
   [[nodiscard]] Knock knock(std::uint32_t n) {
@@ -81,6 +84,17 @@ class Responder {
     carry_out(actions);
     drain();
     publisher_.reap();
+  }
+  // The connection manager looks at every tunnel, as it does after five seconds.
+  void look_at_all() {
+    now_.steady += std::chrono::seconds(5);
+    while (const auto due = control_.next_timeout()) {
+      if (*due > now_.steady) return;
+      Actions actions;
+      control_.on_time(now_, actions);
+      carry_out(actions);
+      drain();
+    }
   }
   // A certificate of a peer and the key of the CA that signed it.
   [[nodiscard]] pki::Certificate certificate_of(std::uint32_t n) const {
@@ -121,6 +135,7 @@ class Responder {
   std::unique_ptr<Aead> aead_;
   OneHop paths_;
   Publisher publisher_;
+  SessionTraffic traffic_;
   ControlPlane control_;
   Now now_{Instant{std::chrono::seconds(1000)}, testing::kWallStart};
   std::uint64_t knocks_ = 0;
