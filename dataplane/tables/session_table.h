@@ -23,6 +23,8 @@ class SessionTable {
   SessionTable(const SessionTable&) = delete;
   SessionTable& operator=(const SessionTable&) = delete;
 
+  [[nodiscard]] std::uint32_t slots() const { return mask_ + 1; }
+  [[nodiscard]] std::uint32_t slot_of(LocalIndex index) const { return index.raw() & mask_; }
   // Any thread; valid until the worker is quiescent (control thread: until it retires it).
   [[nodiscard]] const Session* find(LocalIndex index) const {
     const Session* session = slots_[index.raw() & mask_].load(std::memory_order_acquire);
