@@ -232,7 +232,9 @@ def part_bench(json_path=None):
     must_build(["deploy/build"])
     program = ROOT / "build" / "tests" / "bench" / "pipeline_bench"
     good = call([program, *(["--json", json_path] if json_path else [])]) == 0
-    return Tally(passed=int(good), failed=int(not good))
+    tally = Tally(passed=int(good), failed=int(not good))
+    good = call([program.with_name("handshake_bench")]) == 0
+    return tally + Tally(passed=int(good), failed=int(not good))
 
 
 PARTS = {"unit": part_unit, "sim": part_sim, "system": part_system, "sanitize": part_sanitize,

@@ -21,25 +21,39 @@ constexpr std::string_view protocol_name(Cipher cipher) {
                                       : "Noise_IX_25519_ChaChaPoly_SHA256";
 }
 
-// HMAC-SHA256 over `first` || `second`.
-Secret<32> hmac(const Secret<32>& key, ByteView first, ByteView second) {
-  crypto_auth_hmacsha256_state state;
-  crypto_auth_hmacsha256_init(&state, u8(ByteView(key.reveal())), Secret<32>::kSize);
-  crypto_auth_hmacsha256_update(&state, u8(first), first.size());
-  crypto_auth_hmacsha256_update(&state, u8(second), second.size());
-  Secret<32> out;
-  crypto_auth_hmacsha256_final(&state, u8(MutableBytes(out.fill())));
-  sodium_memzero(&state, sizeof(state));
-  return out;
-}
+// HMAC-SHA256 under one key, which is hashed once however many times it is used.
+class Hmac {
+ public:
+  explicit Hmac(const Secret<32>& key) {
+    crypto_auth_hmacsha256_init(&keyed_, u8(ByteView(key.reveal())), Secret<32>::kSize);
+  }
+  ~Hmac() { sodium_memzero(&keyed_, sizeof(keyed_)); }
+  Hmac(const Hmac&) = delete;
+  Hmac& operator=(const Hmac&) = delete;
+
+  // Over `first` || `second`.
+  [[nodiscard]] Secret<32> operator()(ByteView first, ByteView second) const {
+    crypto_auth_hmacsha256_state state = keyed_;
+    crypto_auth_hmacsha256_update(&state, u8(first), first.size());
+    crypto_auth_hmacsha256_update(&state, u8(second), second.size());
+    Secret<32> out;
+    crypto_auth_hmacsha256_final(&state, u8(MutableBytes(out.fill())));
+    sodium_memzero(&state, sizeof(state));
+    return out;
+  }
+
+ private:
+  crypto_auth_hmacsha256_state keyed_;
+};
 
 // HKDF of the Noise specification (section 4.3) with two outputs.
 std::pair<Secret<32>, Secret<32>> hkdf2(const Secret<32>& chaining_key, ByteView input) {
   constexpr std::array kOne{std::byte{1}};
   constexpr std::array kTwo{std::byte{2}};
-  const Secret<32> temporary = hmac(chaining_key, input, {});
-  Secret<32> first = hmac(temporary, kOne, {});
-  Secret<32> second = hmac(temporary, first.reveal(), kTwo);
+  const Secret<32> temporary = Hmac(chaining_key)(input, {});
+  const Hmac expand(temporary);
+  Secret<32> first = expand(kOne, {});
+  Secret<32> second = expand(first.reveal(), kTwo);
   return {std::move(first), std::move(second)};
 }
 
@@ -174,8 +188,9 @@ Result<Initiator::Reply, NoiseError> Initiator::read_message_2(ByteView message)
   return Reply{remote_static, *std::move(payload), state.split()};
 }
 
-Responder::Responder(Cipher cipher, const StaticPrivateKey& local_static)
-    : state_(start(cipher)), local_static_(&local_static) {}
+Responder::Responder(Cipher cipher, const StaticPrivateKey& local_static,
+                     const PublicKey& local_public)
+    : state_(start(cipher)), local_static_(&local_static), local_public_(local_public) {}
 
 Result<Responder::Hello, NoiseError> Responder::read_message_1(ByteView message) {
   if (message.size() < 2 * kKeySize) return fail(NoiseError::kTooShort);
@@ -194,7 +209,7 @@ Result<Responder::Answer, NoiseError> Responder::write_message_2(KeyPair ephemer
   state_.mix_hash(ephemeral.public_key);  // e
   if (auto ee = mix_dh(state_, ephemeral.secret, remote_ephemeral_); !ee) return fail(ee.error());
   if (auto se = mix_dh(state_, ephemeral.secret, remote_static_); !se) return fail(se.error());
-  state_.encrypt_and_hash(public_key_of(*local_static_), message);  // s
+  state_.encrypt_and_hash(local_public_, message);  // s
   if (auto es = mix_dh(state_, *local_static_, remote_ephemeral_); !es) return fail(es.error());
   state_.encrypt_and_hash(payload, message);
   return Answer{std::move(message), state_.split()};

@@ -88,7 +88,11 @@ class Initiator {
 // The responder: one message in, one message out, nothing kept.
 class Responder {
  public:
-  Responder(Cipher cipher, const StaticPrivateKey& local_static);
+  // `local_static` must outlive this object. `local_public` belongs to it: who answers often knows
+  // it and saves a curve operation a handshake.
+  Responder(Cipher cipher, const StaticPrivateKey& local_static, const PublicKey& local_public);
+  Responder(Cipher cipher, const StaticPrivateKey& local_static)
+      : Responder(cipher, local_static, public_key_of(local_static)) {}
 
   struct Hello {
     PublicKey remote_ephemeral;
@@ -106,6 +110,7 @@ class Responder {
  private:
   SymmetricState state_;
   const StaticPrivateKey* local_static_;
+  PublicKey local_public_;
   PublicKey remote_ephemeral_{};
   PublicKey remote_static_{};
 };

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/handshake/responder.h"
 
+#include <algorithm>
+
 #include "controlplane/handshake/payload.h"
 #include "controlplane/pki/codec_v1.h"
+#include "dataplane/base/check.h"
 #include "dataplane/wire/header.h"
 
 namespace magnetar::handshake {
@@ -10,10 +13,18 @@ namespace {
 
 constexpr Counter kStage2Counter{2};
 
+// As our certificate has it. The configuration is refused when that is not our private key's.
+noise::PublicKey public_key_of(const Identity& identity) {
+  noise::PublicKey key;
+  MAGNETAR_CHECK(identity.certificate.public_key.size() == key.size());
+  std::ranges::copy(identity.certificate.public_key, key.begin());
+  return key;
+}
+
 }  // namespace
 
 Responder::Responder(const Identity& identity, Cipher cipher)
-    : identity_(&identity), noise_(cipher, identity.private_key) {}
+    : identity_(&identity), noise_(cipher, identity.private_key, public_key_of(identity)) {}
 
 Result<Claim, Refusal> Responder::read_stage_1(ByteView packet) {
   if (packet.size() > kMaxPacketSize) return fail(Refusal::kHandshakeTooLong);

@@ -65,7 +65,7 @@ bool within(const std::vector<Prefix>& networks, const std::vector<Prefix>& allo
   });
 }
 
-bool groups_within(const Certificate& host, const Certificate& ca) {
+bool groups_within(const CertificateFacts& host, const CertificateFacts& ca) {
   if (ca.groups.empty()) return true;
   return std::ranges::all_of(host.groups, [&](const std::string& group) {
     return std::ranges::find(ca.groups, group) != ca.groups.end();
@@ -73,7 +73,8 @@ bool groups_within(const Certificate& host, const Certificate& ca) {
 }
 
 // Step 8 of wire.md 7.2.
-Result<void, VerifyError> check_constraints(const Certificate& host, const Certificate& ca) {
+Result<void, VerifyError> check_constraints(const CertificateFacts& host,
+                                            const CertificateFacts& ca) {
   if (host.not_after > ca.not_after) return fail(VerifyError::kOutlivesCa);
   if (host.not_before < ca.not_before) return fail(VerifyError::kOlderThanCa);
   if (!groups_within(host, ca)) return fail(VerifyError::kGroupNotAllowed);
@@ -93,7 +94,7 @@ bool is_broadcast(const Prefix& network) {
 }
 
 // What Nebula lets pass and should not (end of wire.md).
-Result<void, VerifyError> check_is_a_host(const Certificate& host) {
+Result<void, VerifyError> check_is_a_host(const CertificateFacts& host) {
   if (host.is_ca) return fail(VerifyError::kIsCa);
   if (host.networks.empty()) return fail(VerifyError::kNoNetwork);
   for (const Prefix& network : host.networks) {
@@ -102,6 +103,12 @@ Result<void, VerifyError> check_is_a_host(const Certificate& host) {
       return fail(VerifyError::kBadNetwork);
   }
   return {};
+}
+
+// What does not change with time.
+Result<void, VerifyError> check_content(const CertificateFacts& host, const CertificateFacts& ca) {
+  if (auto allowed = check_constraints(host, ca); !allowed) return allowed;
+  return check_is_a_host(host);
 }
 
 }  // namespace
@@ -141,7 +148,23 @@ const Certificate* CaPool::find(const Fingerprint& fingerprint) const {
 }
 
 Result<void, VerifyError> CaPool::verify(const Certificate& host, WallTime now,
-                                         const Blocklist& blocklist, Signature signature) const {
+                                         const Blocklist& blocklist) const {
+  const auto ca = issuer_of(host, now, blocklist);
+  if (!ca) return fail(ca.error());
+  if (!is_signed_by(host, (*ca)->public_key)) return fail(VerifyError::kBadSignature);
+  return check_content(host, **ca);
+}
+
+Result<void, VerifyError> CaPool::recheck(const CertificateFacts& host, WallTime now,
+                                          const Blocklist& blocklist) const {
+  const auto ca = issuer_of(host, now, blocklist);
+  if (!ca) return fail(ca.error());
+  return check_content(host, **ca);
+}
+
+Result<const Certificate*, VerifyError> CaPool::issuer_of(const CertificateFacts& host,
+                                                          WallTime now,
+                                                          const Blocklist& blocklist) const {
   if (blocklist.contains(host.fingerprint)) return fail(VerifyError::kBlocked);
   if (!host.issuer) return fail(VerifyError::kNoIssuer);
   const Certificate* ca = find(*host.issuer);
@@ -151,10 +174,7 @@ Result<void, VerifyError> CaPool::verify(const Certificate& host, WallTime now,
   if (now > ca->not_after) return fail(VerifyError::kCaExpired);
   if (now < host.not_before) return fail(VerifyError::kNotYetValid);
   if (now > host.not_after) return fail(VerifyError::kExpired);
-  if (signature == Signature::kVerify && !is_signed_by(host, ca->public_key))
-    return fail(VerifyError::kBadSignature);
-  if (auto allowed = check_constraints(host, *ca); !allowed) return allowed;
-  return check_is_a_host(host);
+  return ca;
 }
 
 }  // namespace magnetar::pki

@@ -40,10 +40,6 @@ using Blocklist = std::set<Fingerprint>;
 enum class CaError : std::uint8_t { kNotACa, kBadSelfSignature, kCurveUnsupported };
 [[nodiscard]] std::string_view text(CaError error);
 
-// Known good: this very certificate was verified before, whatever the pool was then. Its
-// fingerprint covers the signature, and its issuer's name is a hash of the CA's certificate.
-enum class Signature : std::uint8_t { kVerify, kKnownGood };
-
 class CaPool {
  public:
   // Admits a CA that vouches for itself; an expired one is kept (its certificates fail with
@@ -55,10 +51,19 @@ class CaPool {
   // Checks a host's certificate in Nebula's order (wire.md 7.2), then what Nebula should (end of
   // wire.md: CA flag, loopback, multicast, broadcast).
   [[nodiscard]] Result<void, VerifyError> verify(const Certificate& host, WallTime now,
-                                                 const Blocklist& blocklist,
-                                                 Signature signature = Signature::kVerify) const;
+                                                 const Blocklist& blocklist) const;
+  // All of that but the signature, of a certificate that was verified before, whatever the pool was
+  // then. Its fingerprint covers the signature, and its issuer's name is a hash of the CA's
+  // certificate.
+  [[nodiscard]] Result<void, VerifyError> recheck(const CertificateFacts& host, WallTime now,
+                                                  const Blocklist& blocklist) const;
 
  private:
+  // The CA, if it and the certificate may be trusted now as far as names and dates go.
+  [[nodiscard]] Result<const Certificate*, VerifyError> issuer_of(const CertificateFacts& host,
+                                                                  WallTime now,
+                                                                  const Blocklist& blocklist) const;
+
   std::map<Fingerprint, Certificate> cas_;
 };
 

@@ -22,7 +22,7 @@ std::optional<Fingerprint> Fingerprint::parse(std::string_view text) {
   return out;
 }
 
-std::vector<VpnAddr> Certificate::overlay_addrs() const {
+std::vector<VpnAddr> CertificateFacts::overlay_addrs() const {
   std::vector<VpnAddr> addrs;
   addrs.reserve(networks.size());
   for (const Prefix& network : networks) addrs.push_back(VpnAddr{network.addr});

@@ -26,7 +26,9 @@ struct Fingerprint {
   friend auto operator<=>(const Fingerprint&, const Fingerprint&) = default;
 };
 
-struct Certificate {
+// What a certificate says. Enough to ask again and again whether it is still good, once its
+// signature was verified: what is kept of a peer.
+struct CertificateFacts {
   std::uint8_t version = 1;
   Curve curve = Curve::k25519;
   bool is_ca = false;
@@ -36,14 +38,17 @@ struct Certificate {
   std::vector<std::string> groups;
   WallTime not_before;
   WallTime not_after;
-  Bytes public_key;                   // 32 (X25519 host, Ed25519 CA) or 65 bytes
   std::optional<Fingerprint> issuer;  // none for CAs
-  Bytes signature;
-  Bytes signed_bytes;       // exactly what the signature covers
-  Fingerprint fingerprint;  // computed when decoded
+  Fingerprint fingerprint;            // computed when decoded
 
   // Every overlay address of the host, the first one primary (wire.md 7.5).
   [[nodiscard]] std::vector<VpnAddr> overlay_addrs() const;
+};
+
+struct Certificate : CertificateFacts {
+  Bytes public_key;  // 32 (X25519 host, Ed25519 CA) or 65 bytes
+  Bytes signature;
+  Bytes signed_bytes;  // exactly what the signature covers
 };
 
 }  // namespace magnetar::pki

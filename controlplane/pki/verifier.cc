@@ -5,8 +5,7 @@ namespace magnetar::pki {
 
 Result<void, VerifyError> Verifier::verify(const Certificate& host, const CaPool& cas, WallTime now,
                                            const Blocklist& blocklist) {
-  if (good_.find(host.fingerprint) != nullptr)
-    return cas.verify(host, now, blocklist, Signature::kKnownGood);
+  if (good_.find(host.fingerprint) != nullptr) return cas.recheck(host, now, blocklist);
   auto verified = cas.verify(host, now, blocklist);
   if (verified) good_.put(host.fingerprint, {});
   return verified;

@@ -31,23 +31,18 @@ void Publisher::carry_out(OpenSession& action) {
   for (const Prefix& network : action.unsafe_networks) session->sources.add(network);
   parts_.aead.expand(action.send_key, session->seal_key);
   parts_.aead.expand(action.receive_key, session->open_key);
-  session->owned_hot = std::make_shared<SessionHot>();
+  session->owned_hot.reset(new SessionHot);  // make_shared would take a line more
   session->hot = session->owned_hot.get();
   session->hot->remote_key.store(wire::underlay_key(action.remote_addr));
   session->hot->remote.store(remote_for(action.remote_addr).release());
-  remotes_[action.local] = action.remote_addr;
   parts_.sessions.publish(std::move(session));
 }
 
-void Publisher::carry_out(const CloseSession& action) {
-  remotes_.erase(action.session);
-  parts_.sessions.retire(action.session);
-}
+void Publisher::carry_out(const CloseSession& action) { parts_.sessions.retire(action.session); }
 
 void Publisher::carry_out(const MoveSession& action) {
   const Session* session = parts_.sessions.find(action.session);
   MAGNETAR_CHECK(session != nullptr);
-  remotes_[action.session] = action.remote_addr;
   parts_.sessions.move(*session, remote_for(action.remote_addr));
 }
 
@@ -168,15 +163,13 @@ std::unique_ptr<Remote> Publisher::remote_for(const UnderlayAddr& addr) {
 
 void Publisher::refresh_paths() {
   parts_.paths.forget();
-  for (const auto& [index, addr] : remotes_) {
-    const Session* session = parts_.sessions.find(index);
-    MAGNETAR_CHECK(session != nullptr);
-    auto now = remote_for(addr);
-    const Remote& before = *session->hot->remote.load(std::memory_order_relaxed);
+  parts_.sessions.for_each([this](const Session& session) {
+    const Remote& before = *session.hot->remote.load(std::memory_order_relaxed);
+    auto now = remote_for(before.addr);
     // A next hop that the kernel is asking for anew still takes packets until it says otherwise.
-    if (!now->reachable && before.reachable) continue;
-    if (now->header != before.header) parts_.sessions.move(*session, std::move(now));
-  }
+    if (!now->reachable && before.reachable) return;
+    if (now->header != before.header) parts_.sessions.move(session, std::move(now));
+  });
 }
 
 void Publisher::reap() {

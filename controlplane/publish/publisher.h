@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "controlplane/action.h"
@@ -76,7 +75,6 @@ class Publisher {
   void enqueue(rte_mbuf* frame, std::uint16_t worker);
 
   Parts parts_;
-  std::unordered_map<LocalIndex, UnderlayAddr> remotes_;  // of open sessions
   std::vector<LocalIndex> noticed_;
   std::uint64_t unreachable_ = 0;
   std::uint64_t too_big_ = 0;

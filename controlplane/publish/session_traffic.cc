@@ -8,7 +8,7 @@ namespace magnetar {
 Traffic SessionTraffic::take(LocalIndex index) {
   const Session* session = sessions_.find(index);
   MAGNETAR_CHECK(session != nullptr);
-  Seen& before = seen_[index];
+  Seen& before = seen_[sessions_.slot_of(index)];
   const Seen now{session->hot->rx_packets.load(std::memory_order_relaxed),
                  session->hot->send_counter.load(std::memory_order_relaxed)};
   const Traffic traffic{.in = now.received != before.received,

@@ -3,7 +3,7 @@
 // workers keep anyway: no flag is written for it on the packet path. Control thread only.
 #pragma once
 
-#include <unordered_map>
+#include <vector>
 
 #include "controlplane/traffic.h"
 #include "dataplane/tables/session_table.h"
@@ -13,11 +13,12 @@ namespace magnetar {
 class SessionTraffic final : public TrafficSource {
  public:
   // `sessions` must outlive this object.
-  explicit SessionTraffic(const SessionTable& sessions) : sessions_(sessions) {}
+  explicit SessionTraffic(const SessionTable& sessions)
+      : sessions_(sessions), seen_(sessions.slots()) {}
 
   [[nodiscard]] Traffic take(LocalIndex session) override;
-  // The session was closed: its index may come again with another tunnel.
-  void forget(LocalIndex session) { seen_.erase(session); }
+  // The session was closed: its slot may come again with another tunnel.
+  void forget(LocalIndex session) { seen_[sessions_.slot_of(session)] = {}; }
 
  private:
   struct Seen {
@@ -26,7 +27,7 @@ class SessionTraffic final : public TrafficSource {
   };
 
   const SessionTable& sessions_;
-  std::unordered_map<LocalIndex, Seen> seen_;
+  std::vector<Seen> seen_;  // by slot
 };
 
 }  // namespace magnetar

@@ -36,7 +36,7 @@ TrafficSource& source_or_default(TrafficSource* traffic) {
   return traffic == nullptr ? always : *traffic;
 }
 
-void describe(const pki::Certificate& certificate, TunnelView& view) {
+void describe(const pki::CertificateFacts& certificate, TunnelView& view) {
   view.name = certificate.name;
   view.groups = certificate.groups;
   view.cert_fingerprint = certificate.fingerprint;

@@ -25,7 +25,7 @@ Tunnel tunnel_of(const handshake::Initiator& initiator, handshake::Claim claim,
                 .peer_time_ns = claim.time_ns,
                 .since = now.steady,
                 .confirmed = true};
-  tunnel.peer = std::make_shared<const pki::Certificate>(std::move(claim.certificate));
+  tunnel.peer = std::make_shared<const pki::CertificateFacts>(std::move(claim.certificate));
   return tunnel;
 }
 

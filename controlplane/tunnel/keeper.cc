@@ -47,8 +47,8 @@ bool Keeper::poll_again(Tunnel& tunnel, Now now) {
 }
 
 std::optional<Refusal> Keeper::no_longer_good(const Tunnel& tunnel, Now now) const {
-  const auto verified = core_.identity->cas.verify(
-      *tunnel.peer, now.wall, core_.identity->blocklist, pki::Signature::kKnownGood);
+  const auto verified =
+      core_.identity->cas.recheck(*tunnel.peer, now.wall, core_.identity->blocklist);
   if (verified) return std::nullopt;
   if (verified.error() != pki::VerifyError::kBlocked && !core_.settings.disconnect_invalid)
     return std::nullopt;

@@ -66,8 +66,7 @@ Result<void, Refusal> ResponderSide::judge(const handshake::Claim& claim, const 
 
 Result<void, Refusal> ResponderSide::judge_cheaply(const handshake::Claim& claim, Now now) const {
   const Identity& identity = *core_.identity;
-  const auto good = identity.cas.verify(claim.certificate, now.wall, identity.blocklist,
-                                        pki::Signature::kKnownGood);
+  const auto good = identity.cas.recheck(claim.certificate, now.wall, identity.blocklist);
   // What depends on the signature is said of a certificate only once that has been verified.
   if (!good) return fail(refusal_of(good.error()));
   if (handshake::is_ourselves(claim.certificate, identity)) return fail(Refusal::kSelfHandshake);
@@ -120,7 +119,7 @@ Result<void, Refusal> ResponderSide::answer(handshake::Responder& responder,
                 .peer_time_ns = claim.time_ns,
                 .since = now.steady,
                 .answer = CachedAnswer{id, std::move(written->stage_2)}};
-  tunnel.peer = std::make_shared<const pki::Certificate>(std::move(claim.certificate));
+  tunnel.peer = std::make_shared<const pki::CertificateFacts>(std::move(claim.certificate));
   lifecycle_.open(
       {.tunnel = std::move(tunnel), .keys = keys_of_responder(std::move(written->transport))}, now,
       out);

@@ -34,9 +34,9 @@ struct Roamed {
 struct Tunnel {
   LocalIndex local;
   RemoteIndex remote;
-  std::shared_ptr<const Identity> identity;      // ours, as shown to the peer
-  std::shared_ptr<const pki::Certificate> peer;  // verified
-  std::vector<VpnAddr> overlay_addrs;            // of the peer, the first one primary
+  std::shared_ptr<const Identity> identity;           // ours, as shown to the peer
+  std::shared_ptr<const pki::CertificateFacts> peer;  // of its certificate, which was verified
+  std::vector<VpnAddr> overlay_addrs;                 // of the peer, the first one primary
   UnderlayAddr remote_addr;
   std::uint64_t peer_time_ns = 0;  // the Time the peer sent in its handshake
   Instant since;

@@ -24,7 +24,7 @@ TunnelTable TunnelTable::duplicate() const {
   const auto twin = [&](const Tunnel* tunnel) { return copy.by_local_.at(tunnel->local).get(); };
   for (const auto& [addr, list] : by_addr_)
     for (const Tunnel* const tunnel : list) copy.by_addr_[addr].push_back(twin(tunnel));
-  for (const auto& [id, tunnel] : by_stage_1_) copy.by_stage_1_.emplace(id, twin(tunnel));
+  for (const Tunnel* const tunnel : by_stage_1_) copy.by_stage_1_.insert(twin(tunnel));
   copy.by_time_ = by_time_;
   for (const auto& [remote, tunnel] : by_remote_) copy.by_remote_.emplace(remote, twin(tunnel));
   return copy;
@@ -41,7 +41,10 @@ Tunnel& TunnelTable::insert(Tunnel tunnel, Place place) {
     list.insert(list.begin() + (behind ? 1 : 0), &stored);
   }
   by_remote_.emplace(stored.remote, &stored);
-  if (stored.answer) by_stage_1_[stored.answer->stage_1] = &stored;
+  if (stored.answer) {
+    forget_answered(stored.answer->stage_1);
+    by_stage_1_.insert(&stored);
+  }
   by_time_.emplace(stored.check_at, stored.local);
   return stored;
 }
@@ -66,9 +69,14 @@ void TunnelTable::erase(LocalIndex local) {
   }
   auto [begin, end] = by_remote_.equal_range(gone->remote);
   by_remote_.erase(std::find_if(begin, end, [&](const auto& one) { return one.second == gone; }));
-  if (gone->answer) by_stage_1_.erase(gone->answer->stage_1);
+  if (gone->answer) forget_answered(gone->answer->stage_1);
   by_time_.erase({gone->check_at, local});
   by_local_.erase(at);
+}
+
+void TunnelTable::forget_answered(const Stage1Id& stage_1) {
+  const auto at = by_stage_1_.find(stage_1);
+  if (at != by_stage_1_.end()) by_stage_1_.erase(at);
 }
 
 void TunnelTable::reschedule(Tunnel& tunnel, Instant check_at) {
@@ -105,7 +113,7 @@ std::span<Tunnel* const> TunnelTable::all(const VpnAddr& addr) const {
 
 Tunnel* TunnelTable::find_answered(const Stage1Id& stage_1) const {
   const auto at = by_stage_1_.find(stage_1);
-  return at == by_stage_1_.end() ? nullptr : at->second;
+  return at == by_stage_1_.end() ? nullptr : *at;
 }
 
 std::vector<Tunnel*> TunnelTable::with_remote(RemoteIndex remote) const {

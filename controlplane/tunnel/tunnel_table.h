@@ -50,9 +50,18 @@ class TunnelTable {
   [[nodiscard]] const std::map<VpnAddr, std::vector<Tunnel*>>& by_addr() const { return by_addr_; }
 
  private:
+  // The name is in the tunnel: no second copy for the look-up.
+  struct ByStage1 {
+    using is_transparent = void;
+    static const Stage1Id& id(const Tunnel* tunnel) { return tunnel->answer->stage_1; }
+    static const Stage1Id& id(const Stage1Id& stage_1) { return stage_1; }
+    bool operator()(const auto& a, const auto& b) const { return id(a) < id(b); }
+  };
+  void forget_answered(const Stage1Id& stage_1);
+
   std::map<LocalIndex, std::unique_ptr<Tunnel>> by_local_;
   std::map<VpnAddr, std::vector<Tunnel*>> by_addr_;
-  std::map<Stage1Id, Tunnel*> by_stage_1_;
+  std::set<Tunnel*, ByStage1> by_stage_1_;  // those with an answer
   std::unordered_multimap<RemoteIndex, Tunnel*> by_remote_;
   std::set<std::pair<Instant, LocalIndex>> by_time_;
 };

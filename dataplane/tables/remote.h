@@ -11,7 +11,7 @@
 namespace magnetar {
 
 struct Remote {
-  wire::OuterTemplate header;
+  [[no_unique_address]] wire::OuterTemplate header;  // what follows takes the rest of its last line
   UnderlayAddr addr;
   bool reachable = false;  // false: the next hop is not known, `header` is empty
 };

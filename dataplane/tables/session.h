@@ -23,9 +23,10 @@ struct Session {
   // Inner source addresses that the peer's certificate vouches for (protocol/firewall.md 3.1): its
   // own addresses as hosts, and the networks behind it.
   PrefixSet sources;
+  std::shared_ptr<SessionHot>
+      owned_hot;  // here and not last, where it would cost a line of its own
   AeadKey seal_key;
   AeadKey open_key;
-  std::shared_ptr<SessionHot> owned_hot;
 };
 
 }  // namespace magnetar

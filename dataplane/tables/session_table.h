@@ -23,6 +23,8 @@ class SessionTable {
   SessionTable(const SessionTable&) = delete;
   SessionTable& operator=(const SessionTable&) = delete;
 
+  [[nodiscard]] std::uint32_t slots() const { return mask_ + 1; }
+  [[nodiscard]] std::uint32_t slot_of(LocalIndex index) const { return index.raw() & mask_; }
   // Any thread; valid until the worker is quiescent (control thread: until it retires it).
   [[nodiscard]] const Session* find(LocalIndex index) const {
     const Session* session = slots_[index.raw() & mask_].load(std::memory_order_acquire);
@@ -44,6 +46,12 @@ class SessionTable {
   void retire(LocalIndex index);
   // Replaces where the session sends to. The old Remote is freed by a later reap().
   void move(const Session& session, std::unique_ptr<const Remote> remote);
+  // Every published session; `visit` may move the one it is given.
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    for (const std::atomic<const Session*>& slot : slots_)
+      if (const Session* session = slot.load(std::memory_order_relaxed)) visit(*session);
+  }
   // Frees what every worker has let go of. Never waits. Returns how many objects still wait.
   std::size_t reap();
 

@@ -5,6 +5,14 @@
 
 namespace magnetar::bench {
 
-void Responder::free_frame(rte_mbuf* frame) { rte_pktmbuf_free(frame); }
+std::uint64_t Responder::drain() {
+  std::uint64_t frames = 0;
+  rte_mbuf* frame = nullptr;
+  while (rings_.take_frames(0, {&frame, 1}) == 1) {
+    ++frames;
+    rte_pktmbuf_free(frame);
+  }
+  return frames;
+}
 
 }  // namespace magnetar::bench

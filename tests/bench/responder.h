@@ -11,6 +11,8 @@
 #include "controlplane/handshake/payload.h"
 #include "controlplane/pki/codec_v1.h"
 #include "controlplane/publish/publisher.h"
+#include "controlplane/publish/session_traffic.h"
+#include "dataplane/base/check.h"
 #include "drivers/crypto/ipsec_mb.h"
 #include "tests/support/eal.h"
 #include "tests/support/identities.h"
@@ -45,12 +47,13 @@ class Responder {
         aead_(make_ipsec_mb(Cipher::kAes256Gcm)),
         publisher_({sessions_, routes_, rings_, *aead_, paths_,
                     [](const UnderlayAddr&, ByteView) { return false; }, pool_.get(), 1, 1500}),
-        control_(authority_.shared_host("gateway", "10.0.0.1/8", 1), settings(tunnels), random_) {}
+        traffic_(sessions_),
+        control_(authority_.shared_host("gateway", "10.0.0.1/8", 1), settings(tunnels), random_,
+                 &traffic_) {}
 
-  // Peer `n`, with a certificate and an ephemeral key of its own.
+  // Peer `n`, with a certificate of its own and an ephemeral key that is new each time.
   [[nodiscard]] Knock knock(std::uint32_t n) {
-    const VpnAddr addr{IpAddr::v4(0x0a000002 + n)};
-    const Identity peer = authority_.host("peer-" + std::to_string(n), addr.to_string() + "/8", 2);
+    const Identity peer = host(n);
     EphemeralPrivateKey ephemeral;
     random_.fill(ephemeral.fill());
     noise::Initiator initiator(Cipher::kAes256Gcm, peer.private_key,
@@ -58,7 +61,7 @@ class Responder {
     const handshake::Payload payload{
         .certificate = pki::encode_v1_for_handshake(peer.certificate),
         .initiator_index = n + 1,
-        .time_ns = static_cast<std::uint64_t>(now_.wall.time_since_epoch().count()) + n};
+        .time_ns = static_cast<std::uint64_t>(now_.wall.time_since_epoch().count()) + ++knocks_};
     Bytes packet(wire::Header::kSize);
     wire::write_header(std::span(packet).first<16>(),
                        {.type = wire::MessageType::kHandshake, .counter = Counter{1}});
@@ -71,18 +74,33 @@ class Responder {
     Actions actions;
     control_.on_handshake(knock.from, *wire::parse_header(knock.packet), knock.packet, now_,
                           actions);
-    for (Action& action : actions)
-      std::visit(
-          [this](auto& what) {
-            if constexpr (requires { publisher_.carry_out(what); }) publisher_.carry_out(what);
-          },
-          action);
-    rte_mbuf* frame = nullptr;
-    while (rings_.take_frames(0, {&frame, 1}) == 1) {
-      ++answered_;
-      free_frame(frame);
+    carry_out(actions);
+    answered_ += drain();
+  }
+  // The tunnel goes; that its peer's certificate is good is remembered.
+  void close(std::uint32_t n) {
+    Actions actions;
+    MAGNETAR_CHECK(control_.close(addr_of(n), now_, actions));
+    carry_out(actions);
+    drain();
+    publisher_.reap();
+  }
+  // The connection manager looks at every tunnel, as it does after five seconds.
+  void look_at_all() {
+    now_.steady += std::chrono::seconds(5);
+    while (const auto due = control_.next_timeout()) {
+      if (*due > now_.steady) return;
+      Actions actions;
+      control_.on_time(now_, actions);
+      carry_out(actions);
+      drain();
     }
   }
+  // A certificate of a peer and the key of the CA that signed it.
+  [[nodiscard]] pki::Certificate certificate_of(std::uint32_t n) const {
+    return host(n).certificate;
+  }
+  [[nodiscard]] const pki::Certificate& authority() const { return authority_.certificate(); }
   [[nodiscard]] std::uint64_t answered() const { return answered_; }
   [[nodiscard]] std::size_t tunnels() const { return control_.tunnels_up(); }
 
@@ -92,7 +110,20 @@ class Responder {
     out.max_tunnels = tunnels;
     return out;
   }
-  static void free_frame(rte_mbuf* frame);
+  static VpnAddr addr_of(std::uint32_t n) { return VpnAddr{IpAddr::v4(0x0a000002 + n)}; }
+  [[nodiscard]] Identity host(std::uint32_t n) const {
+    return authority_.host("peer-" + std::to_string(n), addr_of(n).to_string() + "/8", 2);
+  }
+  void carry_out(Actions& actions) {
+    for (Action& action : actions)
+      std::visit(
+          [this](auto& what) {
+            if constexpr (requires { publisher_.carry_out(what); }) publisher_.carry_out(what);
+          },
+          action);
+  }
+  // Takes what a worker would send.
+  std::uint64_t drain();
 
   testing::Authority authority_;
   testing::SeededRandom random_{7};
@@ -104,8 +135,10 @@ class Responder {
   std::unique_ptr<Aead> aead_;
   OneHop paths_;
   Publisher publisher_;
+  SessionTraffic traffic_;
   ControlPlane control_;
   Now now_{Instant{std::chrono::seconds(1000)}, testing::kWallStart};
+  std::uint64_t knocks_ = 0;
   std::uint64_t answered_ = 0;
 };
 
