@@ -22,7 +22,7 @@ bool EarlyPackets::hold(rte_mbuf* mbuf, LocalIndex index) {
   return true;
 }
 
-std::size_t EarlyPackets::release(std::span<rte_mbuf*, kMost> into) {
+std::size_t EarlyPackets::release(std::span<rte_mbuf*> into) {
   std::size_t released = 0;
   std::size_t kept = 0;
   for (const Waiting one : std::span(waiting_).first(size_)) {
@@ -30,7 +30,7 @@ std::size_t EarlyPackets::release(std::span<rte_mbuf*, kMost> into) {
     const auto ahead = std::span(waiting_).first(kept);
     const bool behind =
         std::ranges::any_of(ahead, [&](const Waiting& other) { return other.index == one.index; });
-    if (behind || sessions_.is_awaited(one.index))
+    if (released == into.size() || behind || sessions_.is_awaited(one.index))
       waiting_[kept++] = one;
     else
       into[released++] = one.mbuf;

@@ -17,7 +17,7 @@ namespace magnetar {
 
 class EarlyPackets {
  public:
-  static constexpr std::size_t kMost = 64;  // at most a burst
+  static constexpr std::size_t kMost = 512;  // some milliseconds of one busy peer
 
   explicit EarlyPackets(const SessionTable& sessions) : sessions_(sessions) {}
   ~EarlyPackets();  // frees what still waits
@@ -29,8 +29,9 @@ class EarlyPackets {
   [[nodiscard]] bool holds(LocalIndex index) const;
   // False: there is no room; the caller keeps the packet.
   [[nodiscard]] bool hold(rte_mbuf* mbuf, LocalIndex index);
-  // Hands back, in order, the packets whose index is no longer awaited. Returns how many.
-  [[nodiscard]] std::size_t release(std::span<rte_mbuf*, kMost> into);
+  // Hands back, in order, packets whose index is no longer awaited, as many as there is room for.
+  // Returns how many.
+  [[nodiscard]] std::size_t release(std::span<rte_mbuf*> into);
 
  private:
   struct Waiting {

@@ -60,7 +60,9 @@ std::size_t OutsidePipeline::run() {
   std::size_t count = 0;
   if (!early_.empty()) {  // they came before whatever the port has now
     count = early_.release(received);
+    releasing_ = true;
     if (count > 0) process({received.data(), count}, clock);
+    releasing_ = false;
   }
   const std::size_t fresh = context_.outside.receive(received);
   if (fresh == 0) return count;
@@ -156,7 +158,7 @@ Verdict OutsidePipeline::classify_one(rte_mbuf& mbuf, const Facts& facts, Inboun
 // says last: it may have opened since it was asked first.
 bool OutsidePipeline::is_early(rte_mbuf& mbuf, LocalIndex index, Inbound& out) {
   const bool waits = early_.holds(index) || context_.sessions.is_awaited(index);
-  if (waits && early_.hold(&mbuf, index)) return true;
+  if (waits && !releasing_ && early_.hold(&mbuf, index)) return true;
   out.session = context_.sessions.find(index);
   return false;
 }

@@ -52,6 +52,7 @@ class OutsidePipeline {
   std::array<rte_mbuf*, kBurst> to_inside_;
   std::size_t size_ = 0;
   std::size_t inside_size_ = 0;
+  bool releasing_ = false;         // these have waited already
   bool stranger_noticed_ = false;  // in this burst
 };
 

@@ -96,6 +96,14 @@ def renewed_by_the_host(lab, gateway, host, number):
     return "responder"
 
 
+def start(lab, version):
+    """A pair with a tunnel, and queues that hold what comes while a busy machine looks away."""
+    gateway, host = pair(lab, version=version)
+    gateway.space.ip("link", "set", "dev", gateway.DEVICE, "txqueuelen", 10000)
+    assert ping(host.space, GATEWAY, count=3).lost == 0
+    return gateway, host
+
+
 def rehandshakes(lab, gateway, host, how):
     """TIMES of them, each awaited until the old tunnel is gone from use."""
     for number in range(TIMES):
@@ -121,8 +129,7 @@ WAYS = pytest.mark.parametrize("peer_version,how", [
 
 @WAYS
 def test_a_stream_of_10000_a_second(lab, peer_version, how, figure):
-    gateway, host = pair(lab, version=peer_version)
-    assert ping(host.space, GATEWAY, count=3).lost == 0
+    gateway, host = start(lab, peer_version)
     drops = gateway.metrics().drops()
     streams = [PacedStream(host.space, gateway.space, GATEWAY, 7000),
                PacedStream(gateway.space, host.space, HOST, 7001)]
@@ -132,34 +139,53 @@ def test_a_stream_of_10000_a_second(lab, peer_version, how, figure):
         for stream in streams:
             stream.stop()
     figure(f"{TIMES} rehandshakes", f"{[stream.sent for stream in streams]} datagrams")
-    assert [stream.faults() for stream in streams] == [{}, {}]
-    assert not changed(drops, gateway.metrics().drops())
+    faults, costs = [stream.faults() for stream in streams], changed(drops, gateway.metrics().drops())
+    if peer_version == "1.6.1":
+        # It drops the old tunnel when it answers, and with it what is on the way from us: each such
+        # packet it reports with a recv_error, of which the first of each tunnel ends that tunnel.
+        told = costs.pop("control:recv_error_unknown", 0) + TIMES
+        assert faults[1].pop("lost", 0) <= told
+    assert faults == [{}, {}]
+    assert not costs
     assert_balanced(gateway)
+
+
+class PacedTcp:
+    """iperf3 one way at a fixed pace, so that nothing but a loss makes TCP send again."""
+
+    def __init__(self, lab, sender, receiver, address, port):
+        self._result = lab.directory / f"iperf3-{port}.json"
+        self._server = Daemon(receiver.command("iperf3", "-s", "-1", "-B", address, "-p", port),
+                              lab.directory / f"iperf3-{port}.log")
+        listens = ("ss", "-Hltn", f"sport = :{port}")
+        self._server.wait_until(lambda: receiver.run(*listens).stdout.strip(), "iperf3 to listen")
+        self._client = Daemon(sender.command("iperf3", "-c", address, "-p", port, "-t", 600,
+                                             "--fq-rate", "50M", "-J"), self._result)
+
+    def stop(self):
+        """What was sent, as iperf3 tells it."""
+        self._client.stop(signal.SIGINT)
+        self._server.stop()
+        return json.loads(self._result.read_text())["end"]["sum_sent"]
 
 
 @WAYS
 def test_tcp(lab, peer_version, how, figure):
-    """A paced stream, so that nothing but a rehandshake could make TCP send again."""
-    gateway, host = pair(lab, version=peer_version)
-    assert ping(host.space, GATEWAY, count=3).lost == 0
-    listener = Daemon(gateway.space.command("iperf3", "-s", "-1", "-B", GATEWAY),
-                      lab.directory / "iperf3-server.log")
-    listener.wait_until(
-        lambda: gateway.space.run("ss", "-Hltn", "sport = :5201").stdout.strip(), "it to listen")
+    gateway, host = start(lab, peer_version)
     drops = gateway.metrics().drops()
-    result = lab.directory / "iperf3.json"
-    client = Daemon(host.space.command("iperf3", "-c", GATEWAY, "-t", 600, "-b", "50M", "-J",
-                                       "--bidir"), result)
+    streams = [PacedTcp(lab, host.space, gateway.space, GATEWAY, 5201),
+               PacedTcp(lab, gateway.space, host.space, HOST, 5202)]
     try:
         wait_for(lambda: gateway.metrics().total("magnetar_packets_total", side="inside") > 1000,
                  "TCP to flow")
         rehandshakes(lab, gateway, host, how)
     finally:
-        client.stop(signal.SIGINT)
-        listener.stop()
-    end = json.loads(result.read_text())["end"]
-    sent = {way: end[way] for way in ("sum_sent", "sum_sent_bidir_reverse")}
-    figure(f"{TIMES} rehandshakes", ", ".join(f"{way['bytes'] / 1e6:.0f} MB" for way in sent.values()))
-    assert end["sum_sent"]["retransmits"] == 0
-    assert not changed(drops, gateway.metrics().drops())
+        sent = [stream.stop() for stream in streams]
+    figure(f"{TIMES} rehandshakes", ", ".join(f"{way['bytes'] / 1e6:.0f} MB" for way in sent))
+    costs = changed(drops, gateway.metrics().drops())
+    if peer_version == "1.6.1":
+        costs.pop("control:recv_error_unknown", 0)  # see above
+        del sent[1]
+    assert [way["retransmits"] for way in sent] == [0 for _ in sent]
+    assert not costs
     assert_balanced(gateway)

@@ -92,9 +92,10 @@ class Host:
                     "key": str(self.identity.key)},
             "static_host_map": self.static,
             "lighthouse": {"am_lighthouse": False, "hosts": []},
-            "listen": {"host": "::", "port": PORT},
+            # Room for what arrives while a busy machine keeps it from running.
+            "listen": {"host": "::", "port": PORT, "read_buffer": 1 << 25},
             "cipher": self.cipher,
-            "tun": {"dev": self.device, "mtu": 1300},
+            "tun": {"dev": self.device, "mtu": 1300, "tx_queue": 10000},
             "logging": {"level": "debug", "format": "text"},
             "firewall": {"outbound": [rule], "inbound": [rule]},
         }, indent=2)

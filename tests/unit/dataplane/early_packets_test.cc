@@ -17,14 +17,14 @@ constexpr LocalIndex kTwo{2};
 struct Fixture : ::testing::Test {
   rte_mbuf* packet() { return rte_pktmbuf_alloc(pool.get()); }
   std::vector<rte_mbuf*> release() {
-    std::array<rte_mbuf*, EarlyPackets::kMost> into;
+    std::array<rte_mbuf*, 64> into;
     const std::size_t count = early.release(into);
     const std::vector<rte_mbuf*> out(into.begin(), into.begin() + static_cast<long>(count));
     rte_pktmbuf_free_bulk(into.data(), static_cast<unsigned>(count));
     return out;
   }
 
-  testing::Pool pool = testing::make_pool(255);
+  testing::Pool pool = testing::make_pool(1023);
   Grace grace{1};
   SessionTable sessions{16, grace};
   EarlyPackets early{sessions};
@@ -48,6 +48,20 @@ TEST_F(Fixture, EachIndexKeepsItsOrderAndWaitsForItself) {
   sessions.unawait(kTwo);
   EXPECT_EQ(release(), (std::vector{packets[1], packets[3]}));
   EXPECT_TRUE(early.empty());
+}
+
+TEST_F(Fixture, MoreThanThereIsRoomForComesLaterAndInOrder) {
+  sessions.await(kOne);
+  std::vector<rte_mbuf*> packets;
+  for (std::size_t i = 0; i < 100; ++i) {
+    packets.push_back(packet());
+    ASSERT_TRUE(early.hold(packets.back(), kOne));
+  }
+  sessions.unawait(kOne);
+  const auto middle = packets.begin() + 64;
+  EXPECT_EQ(release(), std::vector(packets.begin(), middle));
+  EXPECT_TRUE(early.holds(kOne)) << "what comes now has to wait behind the rest";
+  EXPECT_EQ(release(), std::vector(middle, packets.end()));
 }
 
 TEST_F(Fixture, AFullOneLeavesThePacketToItsCaller) {
