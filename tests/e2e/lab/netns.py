@@ -146,10 +146,10 @@ class Network:
                 self._middle.ip("link", "set", role, "master", "br0")
         self._finish_nodes(mtu)
 
-    def connect_to_middlebox(self, mtu=1500):
+    def connect_to_middlebox(self, queues=1, mtu=1500):
         """Each node has a wire of its own that ends, under the name of its role, in the namespace
         returned: whoever is in there carries the frames from one to the other."""
-        self._connect_to_the_middle([], mtu)
+        self._connect_to_the_middle(["numtxqueues", queues, "numrxqueues", queues], mtu)
         self._finish_nodes(mtu)
         return self._middle
 
