@@ -28,6 +28,9 @@ struct QueuedPacket {
 struct SendDatagram {
   UnderlayAddr to;
   Bytes bytes;
+  // A stage 2: each worker sends it, so that none sends data of the new tunnel ahead of it. Copies
+  // are nothing to the peer.
+  bool ahead_of_data = false;
 };
 // A message to be sealed with the session's keys, counter and remote.
 struct SendInSession {

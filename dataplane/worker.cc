@@ -52,24 +52,11 @@ void Worker::run() {
 }
 
 std::size_t Worker::run_once() {
-  // The control thread's frames first: they are what waited longest, and packets that waited for a
-  // tunnel leave before what is sealed next.
-  std::size_t seen = send_control_frames();
+  std::size_t seen = send_control_frames(context_, exits_);  // what waited longest
   seen += outside_.run();
   seen += inside_.run();
   grace_.quiescent(context_.worker);
   return seen;
-}
-
-std::size_t Worker::send_control_frames() {
-  std::array<rte_mbuf*, kBurst> frames;
-  const std::size_t count = context_.rings.take_frames(context_.worker, frames);
-  if (count == 0) return 0;
-  context_.stats.injected.add(count);
-  transmit(context_.outside, context_.stats.outside, {frames.data(), count}, exits_,
-           Verdict::kOutsideFull);
-  exits_.settle();
-  return count;
 }
 
 void Worker::rest(unsigned idle_rounds) {

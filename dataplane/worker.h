@@ -29,7 +29,6 @@ class Worker {
   std::size_t run_once();
 
  private:
-  std::size_t send_control_frames();
   void rest(unsigned idle_rounds);
 
   WorkerContext context_;

@@ -81,4 +81,18 @@ std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> pack
   return taken;
 }
 
+std::size_t send_control_frames(WorkerContext& context, Exits& exits) {
+  std::array<rte_mbuf*, kBurst> frames;
+  std::size_t sent = 0;
+  for (std::size_t count = kBurst; count == kBurst; sent += count) {
+    count = context.rings.take_frames(context.worker, frames);
+    if (count == 0) break;
+    context.stats.injected.add(count);
+    transmit(context.outside, context.stats.outside, {frames.data(), count}, exits,
+             Verdict::kOutsideFull);
+    exits.settle();
+  }
+  return sent;
+}
+
 }  // namespace magnetar

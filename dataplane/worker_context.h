@@ -81,4 +81,7 @@ class StageClock {
 std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets, Exits& exits,
                      Verdict when_full);
 
+// Sends what the control thread has put on this worker's ring, all of it. Returns how much.
+std::size_t send_control_frames(WorkerContext& context, Exits& exits);
+
 }  // namespace magnetar

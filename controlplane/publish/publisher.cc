@@ -74,13 +74,16 @@ void Publisher::carry_out(const SendDatagram& action) {
     if (!parts_.send_by_kernel(action.to, action.bytes)) ++unreachable_;
     return;
   }
-  rte_mbuf* mbuf = allocate(action.bytes.size());
-  if (mbuf == nullptr) return;
-  std::ranges::copy(action.bytes, data_of(*mbuf));
   const wire::OuterTemplate outer(*path);
-  const std::byte* frame = outer.write_before(data_of(*mbuf), action.bytes.size());
-  set_data(*mbuf, frame, outer.size() + action.bytes.size());
-  enqueue(mbuf, 0);
+  const std::uint16_t senders = action.ahead_of_data ? parts_.workers : std::uint16_t{1};
+  for (std::uint16_t worker = 0; worker < senders; ++worker) {
+    rte_mbuf* mbuf = allocate(action.bytes.size());
+    if (mbuf == nullptr) return;
+    std::ranges::copy(action.bytes, data_of(*mbuf));
+    const std::byte* frame = outer.write_before(data_of(*mbuf), action.bytes.size());
+    set_data(*mbuf, frame, outer.size() + action.bytes.size());
+    enqueue(mbuf, worker);
+  }
 }
 
 void Publisher::send_frame(ByteView frame) {

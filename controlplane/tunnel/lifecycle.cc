@@ -51,7 +51,8 @@ void Lifecycle::open(NewTunnel fresh, Now now, Actions& out) {
   const auto place = spare ? TunnelTable::Place::kSpare : TunnelTable::Place::kFirst;
   const Tunnel& tunnel = core_.tunnels.insert(std::move(fresh.tunnel), place);
   out.emplace_back(session_of(tunnel, std::move(fresh.keys)));
-  if (tunnel.answer) out.emplace_back(SendDatagram{tunnel.remote_addr, tunnel.answer->stage_2});
+  if (tunnel.answer)
+    out.emplace_back(SendDatagram{tunnel.remote_addr, tunnel.answer->stage_2, !spare});
   if (!fresh.queue.empty()) {
     const Tunnel* const used = core_.tunnels.primary(tunnel.overlay_addrs.front());
     out.emplace_back(SendQueued{used->local, std::move(fresh.queue)});

@@ -42,6 +42,9 @@ std::size_t InsidePipeline::run() {
   seal();
   emit(facts.outside_mtu);
   clock.mark(Stage::kInsideSeal, size_);
+  // The control thread puts the stage 2 and what waited for a tunnel on our ring before it shows us
+  // the way: whatever of this burst found it now, leaves behind those.
+  send_control_frames(context_, control_exits_);
   transmit(context_.outside, context_.stats.outside, {to_outside_.data(), outside_size_}, exits_,
            Verdict::kOutsideFull);
   exits_.settle();

@@ -17,7 +17,8 @@ struct Outbound {
 
 class InsidePipeline {
  public:
-  explicit InsidePipeline(WorkerContext& context) : context_(context), exits_(context) {}
+  explicit InsidePipeline(WorkerContext& context)
+      : context_(context), exits_(context), control_exits_(context) {}
   // One burst. Returns how many packets came.
   std::size_t run();
 
@@ -34,6 +35,7 @@ class InsidePipeline {
 
   WorkerContext& context_;
   Exits exits_;
+  Exits control_exits_;  // the burst's own are not settled yet, and have room for it alone
   std::array<Outbound, kBurst> burst_;
   std::array<std::array<std::byte, 16>, kBurst> destinations_;
   std::array<AeadJob, kBurst> jobs_;

@@ -70,6 +70,16 @@ def bare_lab(request):
 
 
 @pytest.fixture
+def tell(request):
+    """tell(f): what f() says is printed if the test fails; for labs that several tests share."""
+    stories = []
+    yield stories.append
+    if request.node.stash.get(_FAILED, False):
+        for story in stories:
+            print(story())
+
+
+@pytest.fixture
 def lab(bare_lab, programs):
     """A lab for the real gateway."""
     return bare_lab

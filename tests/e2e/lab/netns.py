@@ -122,7 +122,7 @@ class Network:
         self._stem = f"{prefix}-{os.getpid()}"
         self.nodes = {}
         self._numbers = {}
-        self._bridge = None
+        self._middle = None
 
     def add(self, *roles):
         """Makes a namespace for each role, not yet connected."""
@@ -139,14 +139,30 @@ class Network:
             spaces[0].ip("link", "add", self.DEVICE, *count, "type", "veth",
                          "peer", "name", self.DEVICE, "netns", spaces[1].name, *count)
         else:
-            self._bridge = Namespace(f"{self._stem}-bridge").create()
-            self._bridge.ip("link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
-            self._bridge.ip("link", "set", "br0", "mtu", mtu, "up")
-            for role, space in self.nodes.items():
-                space.ip("link", "add", self.DEVICE, *count, "type", "veth",
-                         "peer", "name", role, "netns", self._bridge.name, *count)
-                self._bridge.ip("link", "set", role, "mtu", mtu, "master", "br0", "up")
-                self._no_offloads(self._bridge, role)
+            self._connect_to_the_middle(count, mtu)
+            self._middle.ip("link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+            self._middle.ip("link", "set", "br0", "mtu", mtu, "up")
+            for role in self.nodes:
+                self._middle.ip("link", "set", role, "master", "br0")
+        self._finish_nodes(mtu)
+
+    def connect_to_middlebox(self, queues=1, mtu=1500):
+        """Each node has a wire of its own that ends, under the name of its role, in the namespace
+        returned: whoever is in there carries the frames from one to the other."""
+        self._connect_to_the_middle(["numtxqueues", queues, "numrxqueues", queues], mtu)
+        self._finish_nodes(mtu)
+        return self._middle
+
+    def _connect_to_the_middle(self, count, mtu):
+        self._middle = Namespace(f"{self._stem}-middle").create()
+        self._middle.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+        for role, space in self.nodes.items():
+            space.ip("link", "add", self.DEVICE, *count, "type", "veth",
+                     "peer", "name", role, "netns", self._middle.name, *count)
+            self._middle.ip("link", "set", role, "mtu", mtu, "up")
+            self._no_offloads(self._middle, role)
+
+    def _finish_nodes(self, mtu):
         for role, space in self.nodes.items():
             self._no_offloads(space, self.DEVICE)
             space.ip("link", "set", self.DEVICE, "mtu", mtu, "up")
@@ -169,7 +185,7 @@ class Network:
         return f"{address}:{port}" if family == 4 else f"[{address}]:{port}"
 
     def delete(self):
-        for space in [*self.nodes.values(), *([self._bridge] if self._bridge else [])]:
+        for space in [*self.nodes.values(), *([self._middle] if self._middle else [])]:
             space.delete()
         self.nodes.clear()
-        self._bridge = None
+        self._middle = None

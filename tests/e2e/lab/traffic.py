@@ -114,6 +114,42 @@ def udp_sequence(sender, receiver, address, count=1000, size=64, port=7000):
     return got
 
 
+class Stream:
+    """Numbered datagrams one way, sent now and counted later: what waits is not lost."""
+
+    def __init__(self, sender, receiver, address, port=7000):
+        self._to = (address, port)
+        self._sink = udp_socket(receiver, self._to, 0)
+        self._source = udp_socket(sender)
+        self._sent = 0
+        self.received = []  # numbers in the order in which they arrived
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._sink.close()
+        self._source.close()
+
+    def send(self, count):
+        for number in range(self._sent, self._sent + count):
+            self._source.sendto(struct.pack("!I", number), self._to)
+        self._sent += count
+
+    def all_arrived(self):
+        """Whether each number sent so far has come."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.received.append(struct.unpack("!I", self._sink.recv(64))[0])
+        return set(self.received) == set(range(self._sent))
+
+    def assert_each_once(self, timeout=5):
+        """Waits until all have come, and tells which have not, or came twice."""
+        with contextlib.suppress(TimeoutError):
+            wait_for(self.all_arrived, "all numbers", timeout)
+        assert sorted(self.received) == list(range(self._sent))
+
+
 def _drain(sink, want):
     numbers = []
     try:

@@ -122,6 +122,22 @@ TEST_F(Fixture, QueuedPacketsLeaveInOrderThroughTheirWorker) {
   }
 }
 
+TEST_F(Fixture, EachWorkerSendsAStage2AheadOfItsData) {
+  open();
+  publisher.carry_out(SendDatagram{kPeer, text(30, 1), true});
+  SendQueued queued{kLocal, {}};
+  for (unsigned i = 0; i < 2; ++i)
+    queued.packets.push_back({text(20, i), static_cast<std::uint16_t>(i)});
+  publisher.carry_out(queued);
+  publisher.carry_out(SendDatagram{kPeer, text(30, 2)});
+  for (unsigned worker = 0; worker < 2; ++worker) {
+    const auto sent = frames(worker);
+    ASSERT_EQ(sent.size(), worker == 0 ? 3U : 2U) << "what is ahead of nothing leaves once";
+    EXPECT_EQ(to_vector(ByteView(sent[0]).subspan(42)), text(30, 1));
+    EXPECT_EQ(opened(sent[1]), text(20, worker));
+  }
+}
+
 TEST_F(Fixture, WhatOnlyTheKernelCanReachGoesThroughIt) {
   paths.reachable = false;
   open();
