@@ -31,7 +31,7 @@ void Publisher::carry_out(OpenSession& action) {
   for (const Prefix& network : action.unsafe_networks) session->sources.add(network);
   parts_.aead.expand(action.send_key, session->seal_key);
   parts_.aead.expand(action.receive_key, session->open_key);
-  session->owned_hot = std::make_shared<SessionHot>();
+  session->owned_hot = std::shared_ptr<SessionHot>(new SessionHot);
   session->hot = session->owned_hot.get();
   session->hot->remote_key.store(wire::underlay_key(action.remote_addr));
   session->hot->remote.store(remote_for(action.remote_addr).release());
@@ -104,6 +104,7 @@ void Publisher::seal_and_send(const Session& session, wire::MessageType type, st
   if (mbuf == nullptr) return;
   const std::uint64_t counter = session.hot->reserve(1);
   if (counter >= kSendCounterCeiling) {
+    session.hot->tx_unsent.fetch_add(1, std::memory_order_relaxed);
     rte_pktmbuf_free(mbuf);
     return;
   }
@@ -121,9 +122,8 @@ void Publisher::seal_and_send(const Session& session, wire::MessageType type, st
   job.length = static_cast<std::uint32_t>(plaintext.size());
   job.tag = job.text + plaintext.size();
   parts_.aead.seal({&job, 1});
-  session.hot->tx_packets.fetch_add(1, std::memory_order_relaxed);
   session.hot->tx_bytes.fetch_add(plaintext.size(), std::memory_order_relaxed);
-  if (!remote.reachable) {
+  if (!remote.reachable()) {
     if (!parts_.send_by_kernel(remote.addr, {packet, size})) ++unreachable_;
     rte_pktmbuf_free(mbuf);
     return;
@@ -159,10 +159,7 @@ void Publisher::enqueue(rte_mbuf* frame, std::uint16_t worker) {
 std::unique_ptr<Remote> Publisher::remote_for(const UnderlayAddr& addr) {
   auto remote = std::make_unique<Remote>();
   remote->addr = addr;
-  if (const auto path = parts_.paths.path_to(addr)) {
-    remote->header = wire::OuterTemplate(*path);
-    remote->reachable = true;
-  }
+  if (const auto path = parts_.paths.path_to(addr)) remote->header = wire::OuterTemplate(*path);
   return remote;
 }
 
@@ -174,7 +171,7 @@ void Publisher::refresh_paths() {
     auto now = remote_for(addr);
     const Remote& before = *session->hot->remote.load(std::memory_order_relaxed);
     // A next hop that the kernel is asking for anew still takes packets until it says otherwise.
-    if (!now->reachable && before.reachable) continue;
+    if (!now->reachable() && before.reachable()) continue;
     if (now->header != before.header) parts_.sessions.move(*session, std::move(now));
   }
 }
@@ -195,10 +192,10 @@ std::optional<SessionTallies> Publisher::tallies(LocalIndex index) const {
   const Session* session = parts_.sessions.find(index);
   if (session == nullptr) return std::nullopt;
   const SessionHot& hot = *session->hot;
-  return SessionTallies{
-      hot.rx_packets.load(std::memory_order_relaxed), hot.rx_bytes.load(std::memory_order_relaxed),
-      hot.tx_packets.load(std::memory_order_relaxed), hot.tx_bytes.load(std::memory_order_relaxed),
-      hot.send_counter.load(std::memory_order_relaxed)};
+  return SessionTallies{hot.rx_packets.load(std::memory_order_relaxed),
+                        hot.rx_bytes.load(std::memory_order_relaxed), hot.tx_packets(),
+                        hot.tx_bytes.load(std::memory_order_relaxed),
+                        hot.send_counter.load(std::memory_order_relaxed)};
 }
 
 }  // namespace magnetar

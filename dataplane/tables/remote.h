@@ -6,14 +6,16 @@
 #include <cstdint>
 
 #include "dataplane/base/addr.h"
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/wire/outer_packet.h"
 
 namespace magnetar {
 
-struct Remote {
-  wire::OuterTemplate header;
+struct Remote : InSlab<Remote> {
+  wire::OuterTemplate header;  // empty: the next hop is not known
   UnderlayAddr addr;
-  bool reachable = false;  // false: the next hop is not known, `header` is empty
+
+  [[nodiscard]] bool reachable() const { return header.size() != 0; }
 };
 
 }  // namespace magnetar

@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <vector>
+
+#include <rte_prefetch.h>
 
 #include "dataplane/tables/grace.h"
 #include "dataplane/tables/session.h"
@@ -29,6 +30,13 @@ class SessionTable {
     return session != nullptr && session->local == index ? session : nullptr;
   }
 
+  // The same in steps, for a burst: touch all, then take all, then compare all. What take() returns
+  // is a session of another index, or none, where find() would return none.
+  void prefetch(LocalIndex index) const { rte_prefetch0(&slots_[index.raw() & mask_]); }
+  [[nodiscard]] const Session* take(LocalIndex index) const {
+    return slots_[index.raw() & mask_].load(std::memory_order_acquire);
+  }
+
   // Control thread. The slot of the session's index must be empty.
   void publish(std::unique_ptr<const Session> session);
   // Takes the session out of the table; it is freed, and its keys wiped, by a later reap().
@@ -47,7 +55,7 @@ class SessionTable {
   void retire(std::unique_ptr<const Session> session, std::unique_ptr<const Remote> remote);
 
   std::uint32_t mask_;
-  std::vector<std::atomic<const Session*>> slots_;
+  HugeArray<std::atomic<const Session*>> slots_;
   Grace& grace_;
   std::deque<Retired> retired_;  // oldest first
 };

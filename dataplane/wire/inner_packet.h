@@ -34,15 +34,19 @@ inline bool parse_inner_v4(ByteView packet, InnerView& view) {
   const std::size_t total = load_be_at<std::uint16_t>(&packet[2]);
   if (header < 20 || total < header || total != packet.size()) return false;
   const std::size_t fragment_offset = (load_be_at<std::uint16_t>(&packet[6]) & 0x1fffU) * 8;
-  if (fragment_offset + (total - header) + header > 0xffff) return false;
-  view = {&packet[12], &packet[16], true};
+  if (fragment_offset + total > 0xffff) return false;
+  view.source = &packet[12];
+  view.destination = &packet[16];
+  view.v4 = true;
   return true;
 }
 
 inline bool parse_inner_v6(ByteView packet, InnerView& view) {
   if (packet.size() < 40 || packet.size() - 40 != load_be_at<std::uint16_t>(&packet[4]))
     return false;
-  view = {&packet[8], &packet[24], false};
+  view.source = &packet[8];
+  view.destination = &packet[24];
+  view.v4 = false;
   return true;
 }
 

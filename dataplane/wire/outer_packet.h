@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -134,6 +135,55 @@ inline Verdict parse_v6(ByteView frame, OuterView& view) {
       return Verdict::kNotOurs;
   }
 }
+
+// What nearly every frame is, told by a few comparisons of whole words: IPv4 without options or
+// fragments, UDP, and a data message of Nebula that is long enough for its tag. parse_outer() and
+// parse_header() say the same of such a frame, and have the last word on all others.
+struct PlainFrame {
+  static constexpr std::size_t kPayload = kEthernetSize + kIpv4Size + kUdpSize;
+
+  const std::byte* source_ip;
+  const std::byte* destination_ip;
+  std::uint64_t source_key;  // underlay_key()
+  std::uint64_t counter;
+  std::uint32_t index;
+  std::uint16_t payload_length;
+  std::uint16_t destination_port;
+
+  // False: another kind of frame, or none at all; nothing may be believed then.
+  [[nodiscard]] bool parse(ByteView frame) {
+    if (frame.size() < kPayload + 32 || frame.size() > 0xffff) return false;
+    const std::byte* at = frame.data();
+    const auto ether_ip = load<std::uint64_t>(at + 12);  // type, version and size, TOS, length, id
+    const auto fragment = load<std::uint32_t>(at + 20);  // fragment, TTL, protocol
+    const auto udp = load<std::uint64_t>(at + 34);       // ports, length, checksum
+    const auto header = load<std::uint64_t>(at + kPayload);
+    const std::size_t total = swap_bytes(static_cast<std::uint16_t>(ether_ip >> 32U));
+    const std::size_t udp_length = swap_bytes(static_cast<std::uint16_t>(udp >> 32U));
+    if ((ether_ip & 0xffffffU) != 0x450008U || (fragment & 0xff00ff3fU) != 0x11000000U ||
+        (header & 0xffffU) != 0x0011U || total > frame.size() - kEthernetSize ||
+        udp_length + kIpv4Size > total || udp_length < kUdpSize + 32)
+      return false;
+    source_ip = at + 26;
+    destination_ip = at + 30;
+    source_key = std::uint64_t{swap_bytes(load<std::uint32_t>(source_ip))} << 16U |
+                 swap_bytes(static_cast<std::uint16_t>(udp));
+    counter = swap_bytes(load<std::uint64_t>(at + kPayload + 8));
+    index = swap_bytes(static_cast<std::uint32_t>(header >> 32U));
+    payload_length = static_cast<std::uint16_t>(udp_length - kUdpSize);
+    destination_port = swap_bytes(static_cast<std::uint16_t>(udp >> 16U));
+    return true;
+  }
+
+ private:
+  template <typename T>
+  [[nodiscard]] static T load(const std::byte* from) {
+    T value;
+    std::memcpy(&value, from, sizeof(value));
+    return value;
+  }
+};
+static_assert(std::endian::native == std::endian::little);
 
 // How a peer is reached, for the template.
 struct OuterPath {

@@ -8,6 +8,11 @@
 
 namespace magnetar::bench {
 
+struct StageCost {
+  std::string stage;
+  double cycles_per_packet = 0;
+};
+
 struct Row {
   std::string name;
   std::string pipeline;
@@ -20,11 +25,12 @@ struct Row {
   double cycles_per_packet = 0;
   double limit_cycles_per_packet = 0;
   std::size_t runs = 0;
+  std::vector<StageCost> stages;  // of the pipeline, on average over all runs
 };
 
 [[nodiscard]] double median(std::vector<double> values);
 void print_head();
-void print_row(const Row& row, double cycles_per_ns);
+void print_row(const Row& row, double cycles_per_ns, bool stages);
 // False: the file could not be written.
 [[nodiscard]] bool write_json(const std::string& path, const std::vector<Row>& rows,
                               double cycles_per_ns);
