@@ -228,10 +228,11 @@ def part_e2e():
     return tally
 
 
-def part_bench(json_path=None):
+def part_bench(every_row=False, json_path=None):
     must_build(["deploy/build"])
     program = ROOT / "build" / "tests" / "bench" / "pipeline_bench"
-    good = call([program, *(["--json", json_path] if json_path else [])]) == 0
+    good = call([program, *(["--all"] if every_row else []),
+                 *(["--json", json_path] if json_path else [])]) == 0
     tally = Tally(passed=int(good), failed=int(not good))
     good = call([program.with_name("handshake_bench")]) == 0
     return tally + Tally(passed=int(good), failed=int(not good))
@@ -265,16 +266,18 @@ def main():
                         help=f"any of {', '.join(PARTS)}, bench")
     parser.add_argument("--json", metavar="FILE", type=os.path.abspath,
                         help="with bench: also write its rows here")
+    parser.add_argument("--all", action="store_true", dest="every_row",
+                        help="with bench: every row, not only the short selection")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - {*PARTS, "bench"}
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    if arguments.json and "bench" not in arguments.parts:
-        parser.error("--json goes with bench")
+    if (arguments.json or arguments.every_row) and "bench" not in arguments.parts:
+        parser.error("--json and --all go with bench")
     total = Tally()
     for name in arguments.parts or PARTS:
         if name == "bench":
-            total += run_part(name, part_bench, arguments.json)
+            total += run_part(name, part_bench, arguments.every_row, arguments.json)
         else:
             total += run_part(name, PARTS[name])
     print(f"\n{total}", flush=True)

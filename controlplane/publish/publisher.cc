@@ -102,6 +102,7 @@ void Publisher::seal_and_send(const Session& session, wire::MessageType type, st
   if (mbuf == nullptr) return;
   const std::uint64_t counter = session.hot->reserve(1);
   if (counter >= kSendCounterCeiling) {
+    session.hot->tx_unsent.fetch_add(1, std::memory_order_relaxed);
     rte_pktmbuf_free(mbuf);
     return;
   }
@@ -119,9 +120,8 @@ void Publisher::seal_and_send(const Session& session, wire::MessageType type, st
   job.length = static_cast<std::uint32_t>(plaintext.size());
   job.tag = job.text + plaintext.size();
   parts_.aead.seal({&job, 1});
-  session.hot->tx_packets.fetch_add(1, std::memory_order_relaxed);
   session.hot->tx_bytes.fetch_add(plaintext.size(), std::memory_order_relaxed);
-  if (!remote.reachable) {
+  if (!remote.reachable()) {
     if (!parts_.send_by_kernel(remote.addr, {packet, size})) ++unreachable_;
     rte_pktmbuf_free(mbuf);
     return;
@@ -157,10 +157,7 @@ void Publisher::enqueue(rte_mbuf* frame, std::uint16_t worker) {
 std::unique_ptr<Remote> Publisher::remote_for(const UnderlayAddr& addr) {
   auto remote = std::make_unique<Remote>();
   remote->addr = addr;
-  if (const auto path = parts_.paths.path_to(addr)) {
-    remote->header = wire::OuterTemplate(*path);
-    remote->reachable = true;
-  }
+  if (const auto path = parts_.paths.path_to(addr)) remote->header = wire::OuterTemplate(*path);
   return remote;
 }
 
@@ -170,7 +167,7 @@ void Publisher::refresh_paths() {
     const Remote& before = *session.hot->remote.load(std::memory_order_relaxed);
     auto now = remote_for(before.addr);
     // A next hop that the kernel is asking for anew still takes packets until it says otherwise.
-    if (!now->reachable && before.reachable) return;
+    if (!now->reachable() && before.reachable()) return;
     if (now->header != before.header) parts_.sessions.move(session, std::move(now));
   });
 }
@@ -191,10 +188,10 @@ std::optional<SessionTallies> Publisher::tallies(LocalIndex index) const {
   const Session* session = parts_.sessions.find(index);
   if (session == nullptr) return std::nullopt;
   const SessionHot& hot = *session->hot;
-  return SessionTallies{
-      hot.rx_packets.load(std::memory_order_relaxed), hot.rx_bytes.load(std::memory_order_relaxed),
-      hot.tx_packets.load(std::memory_order_relaxed), hot.tx_bytes.load(std::memory_order_relaxed),
-      hot.send_counter.load(std::memory_order_relaxed)};
+  return SessionTallies{hot.rx_packets.load(std::memory_order_relaxed),
+                        hot.rx_bytes.load(std::memory_order_relaxed), hot.tx_packets(),
+                        hot.tx_bytes.load(std::memory_order_relaxed),
+                        hot.send_counter.load(std::memory_order_relaxed)};
 }
 
 }  // namespace magnetar

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace magnetar {
@@ -17,10 +19,23 @@ using ByteView = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
 using Bytes = std::vector<std::byte>;
 
+// Between the byte orders of the network and of memory.
+template <std::unsigned_integral T>
+[[nodiscard]] constexpr T swap_bytes(T value) {
+  if constexpr (std::endian::native == std::endian::big || sizeof(T) == 1) return value;
+  if constexpr (sizeof(T) == 2) return __builtin_bswap16(value);
+  if constexpr (sizeof(T) == 4) return __builtin_bswap32(value);
+  if constexpr (sizeof(T) == 8) return __builtin_bswap64(value);
+}
+
 // Reads a big-endian number from exactly sizeof(T) bytes.
 template <std::unsigned_integral T>
 [[nodiscard]] constexpr T load_be(std::span<const std::byte, sizeof(T)> from) {
   T value = 0;
+  if (!std::is_constant_evaluated()) {
+    std::memcpy(&value, from.data(), sizeof(T));
+    return swap_bytes(value);
+  }
   for (const std::byte b : from) {
     if constexpr (sizeof(T) > 1) value = static_cast<T>(value << 8U);
     value = static_cast<T>(value | std::to_integer<T>(b));
@@ -28,11 +43,26 @@ template <std::unsigned_integral T>
   return value;
 }
 
+// For parsers that have checked the length once: sizeof(T) bytes at `from`.
+template <std::unsigned_integral T>
+[[nodiscard]] constexpr T load_be_at(const std::byte* from) {
+  return load_be<T>(std::span<const std::byte, sizeof(T)>(from, sizeof(T)));
+}
 // Writes a number big-endian into exactly sizeof(T) bytes.
 template <std::unsigned_integral T>
 constexpr void store_be(std::span<std::byte, sizeof(T)> to, T value) {
+  if (!std::is_constant_evaluated()) {
+    value = swap_bytes(value);
+    std::memcpy(to.data(), &value, sizeof(T));
+    return;
+  }
   for (std::size_t i = 0; i < sizeof(T); ++i)
     to[i] = static_cast<std::byte>(value >> (8U * (sizeof(T) - 1 - i)));
+}
+
+template <std::unsigned_integral T>
+constexpr void store_be_at(std::byte* to, T value) {
+  store_be<T>(std::span<std::byte, sizeof(T)>(to, sizeof(T)), value);
 }
 
 // The bytes of a text, unchanged.

@@ -12,20 +12,9 @@
 namespace magnetar {
 namespace {
 
-constexpr std::size_t kPrefetchAhead = 4;
+constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
+constexpr std::size_t kDataAhead = 4;
 constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
-
-// Calls `visit(begin, end)` for each run of packets of one session.
-template <typename Visit>
-void for_each_run(std::span<const Outbound> burst, Visit&& visit) {
-  if (burst.empty()) return;
-  std::size_t begin = 0;
-  for (std::size_t i = 1; i <= burst.size(); ++i) {
-    if (i < burst.size() && burst[i].session == burst[begin].session) continue;
-    visit(begin, i);
-    begin = i;
-  }
-}
 
 }  // namespace
 
@@ -37,10 +26,12 @@ std::size_t InsidePipeline::run() {
   clock.mark(Stage::kInsideReceive, count);
   const Facts& facts = *context_.facts.load(std::memory_order_acquire);
   accept({received.data(), count}, facts);
+  find_ways();
   route(facts);
   clock.mark(Stage::kInsideRoute, count);
+  number();
   seal();
-  emit(facts.outside_mtu);
+  emit();
   clock.mark(Stage::kInsideSeal, size_);
   // The control thread puts the stage 2 and what waited for a tunnel on our ring before it shows us
   // the way: whatever of this burst found it now, leaves behind those.
@@ -52,17 +43,36 @@ std::size_t InsidePipeline::run() {
   return count;
 }
 
+Verdict InsidePipeline::accept_one(rte_mbuf& mbuf, const Facts& facts, Outbound& out) {
+  wire::InnerView inner;
+  const ByteView packet = view_of(mbuf);
+  if (mbuf.nb_segs != 1 || !wire::parse_inner(packet, inner)) return Verdict::kInsideMalformed;
+  if (!facts.local.contains(inner.source, inner.v4)) return Verdict::kNotOurSource;
+  // A packet to the same place as the one before it needs no look-up.
+  const RouteKey destination = RouteKey::of(inner.destination, inner.v4);
+  if (destination_count_ == 0 || destination != destinations_[destination_count_ - 1])
+    destinations_[destination_count_++] = destination;
+  // Field by field: a struct copied whole would wait for the narrow stores that made it.
+  out.mbuf = &mbuf;
+  out.text = data_of(mbuf);
+  out.length = static_cast<std::uint16_t>(packet.size());
+  out.way = static_cast<std::uint8_t>(destination_count_ - 1);
+  return Verdict::kForward;
+}
+
 void InsidePipeline::accept(std::span<rte_mbuf*> received, const Facts& facts) {
   size_ = 0;
+  destination_count_ = 0;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < received.size(); ++i) {
-    if (i + kPrefetchAhead < received.size())
-      rte_prefetch0(rte_pktmbuf_mtod(received[i + kPrefetchAhead], void*));
+    if (i + kMbufsAhead < received.size()) rte_prefetch0(received[i + kMbufsAhead]);
+    if (i + kDataAhead < received.size())
+      rte_prefetch0(rte_pktmbuf_mtod(received[i + kDataAhead], void*));
     rte_mbuf& mbuf = *received[i];
     bytes += mbuf.pkt_len;
-    const Verdict verdict = accept_one(mbuf, facts);
+    const Verdict verdict = accept_one(mbuf, facts, burst_[size_]);
     if (verdict == Verdict::kForward) {
-      burst_[size_++].mbuf = &mbuf;
+      ++size_;
     } else {
       exits_.drop(&mbuf, verdict);
     }
@@ -71,122 +81,116 @@ void InsidePipeline::accept(std::span<rte_mbuf*> received, const Facts& facts) {
   context_.stats.inside.rx_bytes.add(bytes);
 }
 
-Verdict InsidePipeline::accept_one(rte_mbuf& mbuf, const Facts& facts) {
-  wire::InnerView inner;
-  if (mbuf.nb_segs != 1 || !wire::parse_inner(view_of(mbuf), inner))
-    return Verdict::kInsideMalformed;
-  if (!facts.local.contains(inner.source, inner.v4)) return Verdict::kNotOurSource;
-  std::memcpy(destinations_[size_].data(), inner.destination_addr().mapped().data(), 16);
-  return Verdict::kForward;
+// From destination to session to what changes of it to where it is: each step touches what the
+// next one needs, for all of the burst.
+void InsidePipeline::find_ways() {
+  std::array<const Session*, kBurst> sessions;
+  context_.routes.find({destinations_.data(), destination_count_}, sessions.data());
+  const std::span ways(ways_.data(), destination_count_);
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    ways[i].session = sessions[i];
+    if (sessions[i] != nullptr) rte_prefetch0(sessions[i]);
+  }
+  for (const Way& way : ways)
+    if (way.session != nullptr) rte_prefetch0(&way.session->hot->send_counter);
+  for (Way& way : ways) {
+    if (way.session == nullptr) continue;
+    way.remote = way.session->hot->remote.load(std::memory_order_acquire);
+    rte_prefetch0(way.remote);
+  }
 }
 
-// Destination to session. A packet to the same place as the one before it needs no look-up.
+// Keeps what has a tunnel and fits into the outside MTU.
 void InsidePipeline::route(const Facts& facts) {
-  std::array<std::array<std::byte, 16>, kBurst> distinct;
-  std::array<std::uint8_t, kBurst> which;
-  std::array<const Session*, kBurst> sessions;
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
-    if (i == 0 || destinations_[i] != destinations_[i - 1]) distinct[count++] = destinations_[i];
-    which[i] = static_cast<std::uint8_t>(count - 1);
-  }
-  if (count == 0) return;
-  context_.routes.find({distinct.data(), count}, sessions.data());
+  const std::size_t most = facts.outside_mtu + wire::kEthernetSize;
+  groups_.clear();
   std::size_t kept = 0;
   for (std::size_t i = 0; i < size_; ++i) {
-    const Session* session = sessions[which[i]];
+    const Outbound& packet = burst_[i];
+    const auto& [session, remote] = ways_[packet.way];
     if (session == nullptr) {
-      no_tunnel(burst_[i].mbuf, IpAddr::v6(destinations_[i]), facts);
-      continue;
+      no_tunnel(packet.mbuf, destinations_[packet.way], facts);
+    } else if (remote->reachable() && packet.length + kOverhead + remote->header.size() > most) {
+      exits_.drop(packet.mbuf, Verdict::kTooBig);
+    } else {
+      if (kept != i) burst_[kept] = packet;
+      burst_[kept++].group = groups_.add(session, packet.length);
     }
-    rte_prefetch0(session->seal_key.reveal());
-    rte_prefetch0(&session->hot->send_counter);
-    burst_[kept++] = {burst_[i].mbuf, session};
   }
   size_ = kept;
 }
 
 // The slow way out: nobody is there, or not yet.
-void InsidePipeline::no_tunnel(rte_mbuf* mbuf, const IpAddr& destination, const Facts& facts) {
-  if (facts.own_overlay.contains(destination)) return exits_.drop(mbuf, Verdict::kToOurselves);
-  if (destination.is_multicast() || facts.overlay_broadcast.contains(destination))
+void InsidePipeline::no_tunnel(rte_mbuf* mbuf, const RouteKey& destination, const Facts& facts) {
+  const IpAddr addr = destination.addr();
+  if (facts.own_overlay.contains(addr)) return exits_.drop(mbuf, Verdict::kToOurselves);
+  if (addr.is_multicast() || facts.overlay_broadcast.contains(addr))
     return exits_.drop(mbuf, Verdict::kMulticast);
-  if (!facts.overlay_networks.contains(destination)) return exits_.drop(mbuf, Verdict::kNoRoute);
+  if (!facts.overlay_networks.contains(addr)) return exits_.drop(mbuf, Verdict::kNoRoute);
   exits_.punt(mbuf, PuntKind::kNoTunnel);
 }
 
+// One reservation of counters a session.
+void InsidePipeline::number() {
+  for (SessionGroup& group : groups_.groups())
+    group.next_counter = group.session->hot->reserve(group.packets);
+}
+
+// Header, nonce and job of each packet, then the cipher.
 void InsidePipeline::seal() {
-  for_each_run({burst_.data(), size_},
-               [&](std::size_t begin, std::size_t end) { seal_run(begin, end); });
+  const Cipher cipher = context_.aead.cipher();
+  for (std::size_t i = 0; i < size_; ++i) {
+    const Outbound& packet = burst_[i];
+    SessionGroup& group = groups_[packet.group];
+    const std::uint64_t counter = group.next_counter++;
+    std::byte* header = packet.text - wire::Header::kSize;
+    AeadJob& job = jobs_[i];
+    store_block(header, make_header(group.session->data_header, counter));
+    store_block(&job.nonce, make_nonce(cipher, counter));
+    job.key = &group.session->seal_key;
+    job.aad = header;
+    job.aad_length = wire::Header::kSize;
+    job.text = packet.text;
+    job.length = packet.length;
+    job.tag = packet.text + packet.length;
+  }
   context_.aead.seal({jobs_.data(), size_});
 }
 
-// Header, nonce and job of a session's packets, with one reservation of counters.
-void InsidePipeline::seal_run(std::size_t begin, std::size_t end) {
-  const Session& session = *burst_[begin].session;
-  const Cipher cipher = context_.aead.cipher();
-  std::uint64_t counter = session.hot->reserve(end - begin);
-  for (std::size_t i = begin; i < end; ++i, ++counter) {
-    rte_mbuf& mbuf = *burst_[i].mbuf;
-    AeadJob& job = jobs_[i];
-    std::byte* text = data_of(mbuf);
-    std::byte* header = text - wire::Header::kSize;
-    store_block(header, make_header(session.data_header, counter));
-    store_block(&job.nonce, make_nonce(cipher, counter));
-    job.key = &session.seal_key;
-    job.aad = header;
-    job.aad_length = wire::Header::kSize;
-    job.text = text;
-    job.length = mbuf.data_len;
-    job.tag = text + mbuf.data_len;
-  }
-}
-
-void InsidePipeline::emit(std::size_t mtu) {
+// Outer headers; drops what must not leave.
+void InsidePipeline::emit() {
   outside_size_ = 0;
-  for_each_run({burst_.data(), size_},
-               [&](std::size_t begin, std::size_t end) { emit_run(begin, end, mtu); });
-}
-
-// Outer headers of a session's packets; drops those that must not leave.
-void InsidePipeline::emit_run(std::size_t begin, std::size_t end, std::size_t mtu) {
-  const Session& session = *burst_[begin].session;
-  const Remote* remote = session.hot->remote.load(std::memory_order_acquire);
-  // Counters only grow, so none of this run is past the ceiling unless the last one is.
-  const bool exhausted =
-      session.hot->send_counter.load(std::memory_order_relaxed) >= kSendCounterCeiling;
-  std::uint64_t sent = 0;
-  std::uint64_t bytes = 0;
-  for (std::size_t i = begin; i < end; ++i) {
-    rte_mbuf& mbuf = *burst_[i].mbuf;
-    const std::size_t size = mbuf.data_len + kOverhead;
-    if (exhausted) {
-      exits_.drop(&mbuf, Verdict::kCounterExhausted);
-    } else if (!remote->reachable) {
-      bytes += mbuf.data_len;
-      ++sent;
-      let_kernel_send(mbuf, *remote);
-    } else if (size + remote->header.size() > mtu + wire::kEthernetSize) {
-      exits_.drop(&mbuf, Verdict::kTooBig);
+  for (const SessionGroup& group : groups_.groups()) {
+    SessionHot& hot = *group.session->hot;
+    // Counters only grow: none of the group is past the ceiling unless its last one is.
+    if (group.next_counter > kSendCounterCeiling) {
+      hot.tx_unsent.fetch_add(group.packets, std::memory_order_relaxed);
     } else {
-      bytes += mbuf.data_len;
-      ++sent;
-      const std::byte* frame =
-          remote->header.write_before(data_of(mbuf) - wire::Header::kSize, size);
-      set_data(mbuf, frame, size + remote->header.size());
-      to_outside_[outside_size_++] = &mbuf;
+      hot.tx_bytes.fetch_add(group.bytes, std::memory_order_relaxed);
     }
   }
-  session.hot->tx_packets.fetch_add(sent, std::memory_order_relaxed);
-  session.hot->tx_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < size_; ++i) {
+    const Outbound& packet = burst_[i];
+    const Remote& remote = *ways_[packet.way].remote;
+    if (groups_[packet.group].next_counter > kSendCounterCeiling) {
+      exits_.drop(packet.mbuf, Verdict::kCounterExhausted);
+    } else if (!remote.reachable()) {
+      let_kernel_send(packet, remote);
+    } else {
+      const std::size_t size = packet.length + kOverhead;
+      const std::byte* frame = remote.header.write_before(packet.text - wire::Header::kSize, size);
+      set_data(*packet.mbuf, frame, size + remote.header.size());
+      to_outside_[outside_size_++] = packet.mbuf;
+    }
+  }
 }
 
 // Nobody knows the next hop's address yet. The packet is sealed and has its counter: it goes the
 // slow way, so that nothing is lost while the kernel asks.
-void InsidePipeline::let_kernel_send(rte_mbuf& mbuf, const Remote& remote) {
-  punt_meta(mbuf).source = remote.addr;
-  set_data(mbuf, data_of(mbuf) - wire::Header::kSize, mbuf.data_len + kOverhead);
-  exits_.punt(&mbuf, PuntKind::kNoNeighbour);
+void InsidePipeline::let_kernel_send(const Outbound& packet, const Remote& remote) {
+  punt_meta(*packet.mbuf).source = remote.addr;
+  set_data(*packet.mbuf, packet.text - wire::Header::kSize, packet.length + kOverhead);
+  exits_.punt(packet.mbuf, PuntKind::kNoNeighbour);
 }
 
 }  // namespace magnetar

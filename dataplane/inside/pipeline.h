@@ -5,14 +5,18 @@
 #include <array>
 #include <cstdint>
 
+#include "dataplane/packet/session_groups.h"
 #include "dataplane/worker_context.h"
 
 namespace magnetar {
 
-// One packet between route and transmit.
+// One packet between accept and transmit.
 struct Outbound {
   rte_mbuf* mbuf;
-  const Session* session;
+  std::byte* text;       // the inner packet, sealed in place
+  std::uint16_t length;  // of it
+  std::uint8_t way;      // which of the burst's destinations
+  std::uint8_t group;    // which of its sessions
 };
 
 class InsidePipeline {
@@ -23,24 +27,34 @@ class InsidePipeline {
   std::size_t run();
 
  private:
+  // Where a destination's packets go.
+  struct Way {
+    const Session* session;
+    const Remote* remote;
+  };
+
   void accept(std::span<rte_mbuf*> received, const Facts& facts);
-  [[nodiscard]] Verdict accept_one(rte_mbuf& mbuf, const Facts& facts);
+  [[nodiscard, gnu::always_inline]] inline Verdict accept_one(rte_mbuf& mbuf, const Facts& facts,
+                                                              Outbound& out);
+  void find_ways();
   void route(const Facts& facts);
-  void no_tunnel(rte_mbuf* mbuf, const IpAddr& destination, const Facts& facts);
+  [[gnu::noinline]] void no_tunnel(rte_mbuf* mbuf, const RouteKey& destination, const Facts& facts);
+  void number();
   void seal();
-  void seal_run(std::size_t begin, std::size_t end);
-  void emit(std::size_t mtu);
-  void let_kernel_send(rte_mbuf& mbuf, const Remote& remote);
-  void emit_run(std::size_t begin, std::size_t end, std::size_t mtu);
+  void emit();
+  [[gnu::noinline]] void let_kernel_send(const Outbound& packet, const Remote& remote);
 
   WorkerContext& context_;
   Exits exits_;
   Exits control_exits_;  // the burst's own are not settled yet, and have room for it alone
   std::array<Outbound, kBurst> burst_;
-  std::array<std::array<std::byte, 16>, kBurst> destinations_;
+  std::array<RouteKey, kBurst> destinations_;  // that differ from the one before
+  std::array<Way, kBurst> ways_;               // one a destination
+  SessionGroups groups_;
   std::array<AeadJob, kBurst> jobs_;
   std::array<rte_mbuf*, kBurst> to_outside_;
   std::size_t size_ = 0;
+  std::size_t destination_count_ = 0;
   std::size_t outside_size_ = 0;
 };
 

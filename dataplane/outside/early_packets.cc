@@ -11,7 +11,7 @@ EarlyPackets::~EarlyPackets() {
   for (std::size_t i = 0; i < size_; ++i) rte_pktmbuf_free(waiting_[i].mbuf);
 }
 
-bool EarlyPackets::holds(LocalIndex index) const {
+bool EarlyPackets::finds(LocalIndex index) const {
   const auto waiting = std::span(waiting_).first(size_);
   return std::ranges::any_of(waiting, [&](const Waiting& one) { return one.index == index; });
 }

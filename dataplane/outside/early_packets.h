@@ -26,7 +26,7 @@ class EarlyPackets {
 
   [[nodiscard]] bool empty() const { return size_ == 0; }
   // Whether a packet of this index waits: later ones must not overtake it.
-  [[nodiscard]] bool holds(LocalIndex index) const;
+  [[nodiscard]] bool holds(LocalIndex index) const { return size_ > 0 && finds(index); }
   // False: there is no room; the caller keeps the packet.
   [[nodiscard]] bool hold(rte_mbuf* mbuf, LocalIndex index);
   // Hands back, in order, packets whose index is no longer awaited, as many as there is room for.
@@ -34,6 +34,8 @@ class EarlyPackets {
   [[nodiscard]] std::size_t release(std::span<rte_mbuf*> into);
 
  private:
+  [[nodiscard]] bool finds(LocalIndex index) const;
+
   struct Waiting {
     rte_mbuf* mbuf;
     LocalIndex index;

@@ -10,7 +10,8 @@
 namespace magnetar {
 namespace {
 
-constexpr std::size_t kPrefetchAhead = 4;
+constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
+constexpr std::size_t kDataAhead = 4;
 constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 
 Verdict verdict_of(wire::WireError error) {
@@ -34,6 +35,20 @@ Verdict verdict_of(ReplayVerdict verdict) {
 PuntKind clear_kind(const wire::Header& header) {
   if (header.type != wire::MessageType::kHandshake) return PuntKind::kRecvError;
   return header.counter == Counter{2} ? PuntKind::kStage2 : PuntKind::kHandshake;
+}
+
+// Where the frame that the packet came in was from. The frame is still all there.
+UnderlayAddr source_of(const Inbound& packet) {
+  wire::OuterView outer;
+  [[maybe_unused]] const Verdict verdict = wire::parse_outer(view_of(*packet.mbuf), outer);
+  return {outer.source(), outer.source_port};
+}
+
+wire::Header header_of(const Inbound& packet) {
+  return {.type = packet.type,
+          .subtype = packet.subtype,
+          .index = packet.index.raw(),
+          .counter = Counter{packet.counter}};
 }
 
 // Keeps what `judge` forwards, in order; drops the rest with its reason.
@@ -78,8 +93,10 @@ std::size_t OutsidePipeline::run() {
 void OutsidePipeline::process(std::span<rte_mbuf*> packets, StageClock& clock) {
   const Facts& facts = *context_.facts.load(std::memory_order_acquire);
   classify(packets, facts);
+  find_sessions();
+  prepare();
   clock.mark(Stage::kOutsideClassify, packets.size());
-  open();
+  context_.aead.open({jobs_.data(), size_});
   clock.mark(Stage::kOutsideOpen, size_);
   commit();
   deliver(facts);
@@ -90,77 +107,75 @@ void OutsidePipeline::process(std::span<rte_mbuf*> packets, StageClock& clock) {
   clock.mark(Stage::kOutsideTransmit, inside_size_);
 }
 
+// A data message to us, seen at first sight. Field by field: a struct copied whole would wait for
+// the narrow stores that made it.
+bool OutsidePipeline::classify_plain(rte_mbuf& mbuf, const Facts& facts, Inbound& out) {
+  wire::PlainFrame frame;
+  if (mbuf.nb_segs != 1 || !frame.parse(view_of(mbuf)) ||
+      frame.destination_port != facts.listen_port ||
+      !facts.underlay.contains(frame.destination_ip, true) ||
+      facts.overlay_networks.contains(frame.source_ip, true))
+    return false;
+  out.mbuf = &mbuf;
+  out.packet = data_of(mbuf) + wire::PlainFrame::kPayload;
+  out.counter = frame.counter;
+  out.source_key = frame.source_key;
+  out.index = LocalIndex{frame.index};
+  out.length = frame.payload_length;
+  out.type = wire::MessageType::kMessage;
+  out.subtype = wire::kSubtypeNone;
+  return true;
+}
+
 void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts) {
   size_ = 0;
   stranger_noticed_ = false;
   for (std::size_t i = 0; i < received.size(); ++i) {
-    if (i + kPrefetchAhead < received.size())
-      rte_prefetch0(rte_pktmbuf_mtod(received[i + kPrefetchAhead], void*));
+    if (i + kMbufsAhead < received.size()) rte_prefetch0(received[i + kMbufsAhead]);
+    if (i + kDataAhead < received.size())
+      rte_prefetch0(rte_pktmbuf_mtod(received[i + kDataAhead], void*));
     rte_mbuf& mbuf = *received[i];
-    Inbound& slot = burst_[size_];
-    const Verdict verdict = classify_one(mbuf, facts, slot);
+    Inbound& out = burst_[size_];
+    const Verdict verdict =
+        classify_plain(mbuf, facts, out) ? Verdict::kForward : classify_one(mbuf, facts, out);
     if (verdict == Verdict::kForward) {
-      rte_prefetch0(slot.session->open_key.reveal());
-      ++size_;
+      context_.sessions.prefetch(burst_[size_++].index);
     } else if (verdict != Verdict::kPunted) {
       exits_.drop(&mbuf, verdict);
     }
   }
 }
 
-// kForward: `out` is an encrypted packet of a session, its counter plausible.
+// Any other frame. kForward: `out` is an encrypted packet, whole but for its session.
 Verdict OutsidePipeline::classify_one(rte_mbuf& mbuf, const Facts& facts, Inbound& out) {
   const ByteView frame = view_of(mbuf);
-  Verdict outer =
-      mbuf.nb_segs == 1 ? wire::parse_outer(frame, out.outer) : Verdict::kMalformedOuter;
-  if (outer == Verdict::kForward && !facts.is_for_us(out.outer)) outer = Verdict::kNotOurs;
-  if (outer != Verdict::kForward) {
-    if (!facts.kernel_wants_rest) return outer;
+  wire::OuterView outer;
+  Verdict verdict = mbuf.nb_segs == 1 ? wire::parse_outer(frame, outer) : Verdict::kMalformedOuter;
+  if (verdict == Verdict::kForward && !facts.is_for_us(outer)) verdict = Verdict::kNotOurs;
+  if (verdict != Verdict::kForward) {
+    if (!facts.kernel_wants_rest) return verdict;
     exits_.punt(&mbuf, PuntKind::kKernel);  // the kernel judges what is not for us, or broken
     return Verdict::kPunted;
   }
-  const ByteView packet = frame.subspan(out.outer.payload_offset, out.outer.payload_length);
+  const ByteView packet = frame.subspan(outer.payload_offset, outer.payload_length);
   if (packet.size() <= 1) return Verdict::kPunch;
-  if (facts.overlay_networks.contains(out.outer.source_ip, out.outer.v4))
-    return Verdict::kOwnOverlaySource;
+  if (facts.overlay_networks.contains(outer.source_ip, outer.v4)) return Verdict::kOwnOverlaySource;
   const auto header = wire::parse_header(packet);
   if (!header) return verdict_of(header.error());
   if (!wire::kMessageRules[static_cast<std::size_t>(header->type)].encrypted)
-    return classify_clear(mbuf, *header, out.outer, packet);
+    return classify_clear(mbuf, *header, outer, packet);
   if (packet.size() < kOverhead) return Verdict::kTooShort;
   if (header->type == wire::MessageType::kMessage && header->subtype == wire::kSubtypeRelay)
     return Verdict::kRelayUnsupported;
-  const LocalIndex index{header->index};
-  out.session = context_.sessions.find(index);
-  if (out.session == nullptr || early_.holds(index)) [[unlikely]] {
-    if (is_early(mbuf, index, out)) return Verdict::kPunted;
-  }
-  if (out.session == nullptr) {
-    PuntMeta& meta = punt_meta(mbuf);
-    meta.header = *header;
-    meta.source = {out.outer.source(), out.outer.source_port};
-    exits_.punt(&mbuf, PuntKind::kUnknownIndex);
-    return Verdict::kPunted;
-  }
-  out.mbuf = &mbuf;
-  out.packet = data_of(mbuf) + out.outer.payload_offset;
-  out.length = out.outer.payload_length;
-  out.counter = header->counter.raw();
-  out.type = header->type;
-  out.subtype = header->subtype;
-  const Verdict verdict = verdict_of(out.session->hot->window.check(header->counter));
-  // A stranger's counters collide with those that the peer has used.
-  if (verdict != Verdict::kForward) notice_stranger(out);
-  return verdict;
-}
-
-// True: the packet waits for its session, or for those before it. `out.session` is what the table
-// says last: it may have opened since it was asked first.
-bool OutsidePipeline::is_early(rte_mbuf& mbuf, LocalIndex index, Inbound& out) {
-  const bool waits = early_.holds(index) || context_.sessions.is_awaited(index);
-  if (waits && !releasing_ && early_.hold(&mbuf, index)) return true;
-  out.session = context_.sessions.find(index);
-  return false;
+  out = {.mbuf = &mbuf,
+         .packet = data_of(mbuf) + outer.payload_offset,
+         .counter = header->counter.raw(),
+         .source_key = outer.source_key(),
+         .index = LocalIndex{header->index},
+         .length = outer.payload_length,
+         .type = header->type,
+         .subtype = header->subtype};
+  return Verdict::kForward;
 }
 
 // Handshake and recv_error: not authenticated here, so the control plane's business.
@@ -174,90 +189,110 @@ Verdict OutsidePipeline::classify_clear(rte_mbuf& mbuf, const wire::Header& head
   return Verdict::kPunted;
 }
 
-void OutsidePipeline::open() {
+// From index to session to what changes of it: each step touches what the next one needs, for all
+// of the burst.
+void OutsidePipeline::find_sessions() {
+  for (Inbound& packet : std::span(burst_.data(), size_)) {
+    packet.session = context_.sessions.take(packet.index);
+    if (packet.session != nullptr) rte_prefetch0(packet.session);
+  }
+  std::size_t unknown = 0;
+  const Session* before = nullptr;
+  size_ = sift({burst_.data(), size_}, exits_, [&](Inbound& packet, std::size_t) {
+    const Session* session = packet.session;
+    if (session == nullptr || session->local != packet.index || early_.holds(packet.index))
+        [[unlikely]] {
+      if (waits(packet)) return Verdict::kPunted;
+      session = packet.session = context_.sessions.find(packet.index);
+      if (session == nullptr) return unknown_index(packet, unknown);
+    }
+    if (session != before) {
+      rte_prefetch0(&session->hot->lock);
+      rte_prefetch0(session->hot->window.place_of(Counter{packet.counter}));
+      before = session;
+    }
+    return Verdict::kForward;
+  });
+}
+
+// For its session, or behind those that do. When it does not, the table has to be asked again: the
+// session may have opened meanwhile.
+bool OutsidePipeline::waits(const Inbound& packet) {
+  if (releasing_) return false;
+  const bool early = early_.holds(packet.index) || context_.sessions.is_awaited(packet.index);
+  return early && early_.hold(packet.mbuf, packet.index);
+}
+
+// Perhaps worth a recv_error, unless there are many of them: then most are not worth a place in the
+// ring either.
+Verdict OutsidePipeline::unknown_index(const Inbound& packet, std::size_t& seen) {
+  if (++seen > kUnknownPerBurst) return Verdict::kNoSession;
+  PuntMeta& meta = punt_meta(*packet.mbuf);
+  meta.header = header_of(packet);
+  meta.source = source_of(packet);
+  exits_.punt(packet.mbuf, PuntKind::kUnknownIndex);
+  return Verdict::kPunted;
+}
+
+// Cheap refusals before the cipher, and a job for it of what remains. Two equal counters in one
+// burst both pass; the commit decides.
+void OutsidePipeline::prepare() {
   const Cipher cipher = context_.aead.cipher();
+  groups_.clear();
+  std::size_t kept = 0;
   for (std::size_t i = 0; i < size_; ++i) {
     const Inbound& packet = burst_[i];
-    AeadJob& job = jobs_[i];
+    const Verdict verdict = verdict_of(packet.session->hot->window.check(Counter{packet.counter}));
+    if (verdict != Verdict::kForward) {
+      // A stranger's counters collide with those that the peer has used.
+      notice_stranger(packet);
+      exits_.drop(packet.mbuf, verdict);
+      continue;
+    }
+    const std::uint32_t length = packet.length - std::uint32_t{kOverhead};
+    groups_.add(packet.session, length);
+    AeadJob& job = jobs_[kept];
     store_block(&job.nonce, make_nonce(cipher, packet.counter));
     job.key = &packet.session->open_key;
     job.aad = packet.packet;
     job.aad_length = wire::Header::kSize;
     job.text = packet.packet + wire::Header::kSize;
-    job.length = static_cast<std::uint32_t>(packet.length - kOverhead);
-    job.tag = job.text + job.length;
+    job.length = length;
+    job.tag = job.text + length;
+    if (kept != i) burst_[kept] = packet;
+    ++kept;
   }
-  context_.aead.open({jobs_.data(), size_});
-  drop_forged();
+  size_ = kept;
 }
 
-void OutsidePipeline::drop_forged() {
-  size_ = sift({burst_.data(), size_}, exits_, [&](const Inbound& packet, std::size_t i) {
-    if (jobs_[i].authentic) return Verdict::kForward;
-    notice_stranger(packet);
-    return Verdict::kForged;
-  });
-}
-
-// Marks the counters as received, a session's run of packets under one lock. Two equal counters in
-// one burst both passed the first check; this one decides.
+// Marks the counters of authentic packets as received, a session's packets under one lock.
 void OutsidePipeline::commit() {
-  const Session* locked = nullptr;
+  for (const SessionGroup& group : groups_.groups()) commit(group);
+}
+
+void OutsidePipeline::commit(const SessionGroup& group) {
+  SessionHot& hot = *group.session->hot;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
-  const auto release = [&] {
-    if (locked == nullptr) return;
-    rte_spinlock_unlock(&locked->hot->lock);
-    locked->hot->rx_packets.fetch_add(packets, std::memory_order_relaxed);
-    locked->hot->rx_bytes.fetch_add(bytes, std::memory_order_relaxed);
-    packets = 0;
-    bytes = 0;
-  };
-  size_ = sift({burst_.data(), size_}, exits_, [&](const Inbound& packet, std::size_t) {
-    if (packet.session != locked) {
-      release();
-      locked = packet.session;
-      rte_spinlock_lock(&locked->hot->lock);
-    }
-    const Verdict verdict = verdict_of(locked->hot->window.commit(Counter{packet.counter}));
-    if (verdict == Verdict::kForward) {
-      ++packets;
-      bytes += packet.length - kOverhead;
-    }
-    return verdict;
-  });
-  release();
-}
-
-void OutsidePipeline::deliver(const Facts& facts) {
-  inside_size_ = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
-    Inbound& packet = burst_[i];
-    const std::uint64_t expected = packet.session->hot->remote_key.load(std::memory_order_relaxed);
-    if (packet.outer.source_key() != expected) notice_move(packet);
-    const Verdict verdict = deliver_one(packet, facts);
-    if (verdict == Verdict::kForward) {
-      to_inside_[inside_size_++] = packet.mbuf;
-    } else if (verdict != Verdict::kPunted) {
-      exits_.drop(packet.mbuf, verdict);
-    }
+  rte_spinlock_lock(&hot.lock);
+  std::uint8_t i = group.first;
+  for (std::uint8_t left = group.packets; left > 0; --left, i = groups_.next(i)) {
+    Verdict& verdict = verdicts_[i];
+    verdict = Verdict::kForged;
+    if (jobs_[i].authentic) verdict = verdict_of(hot.window.commit(Counter{burst_[i].counter}));
+    if (verdict != Verdict::kForward) continue;
+    ++packets;
+    bytes += jobs_[i].length;
   }
+  hot.count_received(packets, bytes);
+  rte_spinlock_unlock(&hot.lock);
 }
 
 Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
+  const std::uint64_t expected = packet.session->hot->remote_key.load(std::memory_order_relaxed);
+  if (packet.source_key != expected) notice_move(packet);
   const ByteView text(packet.packet + wire::Header::kSize, packet.length - kOverhead);
-  if (packet.type != wire::MessageType::kMessage) {
-    PuntMeta& meta = punt_meta(*packet.mbuf);
-    meta.header = {.type = packet.type,
-                   .subtype = packet.subtype,
-                   .index = packet.session->local.raw(),
-                   .counter = Counter{packet.counter}};
-    meta.source = {packet.outer.source(), packet.outer.source_port};
-    meta.session = packet.session->local;
-    set_data(*packet.mbuf, text.data(), text.size());
-    exits_.punt(packet.mbuf, PuntKind::kSessionMessage);
-    return Verdict::kPunted;
-  }
+  if (packet.type != wire::MessageType::kMessage) return punt_message(packet, text);
   wire::InnerView inner;
   if (!wire::parse_inner(text, inner)) return Verdict::kInnerMalformed;
   if (!packet.session->sources.contains(inner.source, inner.v4)) return Verdict::kWrongSource;
@@ -266,21 +301,42 @@ Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
   return Verdict::kForward;
 }
 
+void OutsidePipeline::deliver(const Facts& facts) {
+  inside_size_ = 0;
+  for (std::size_t i = 0; i < size_; ++i) {
+    Inbound& packet = burst_[i];
+    const Verdict verdict =
+        verdicts_[i] == Verdict::kForward ? deliver_one(packet, facts) : verdicts_[i];
+    if (verdict == Verdict::kForged) notice_stranger(packet);
+    if (verdict == Verdict::kForward) {
+      to_inside_[inside_size_++] = packet.mbuf;
+    } else if (verdict != Verdict::kPunted) {
+      exits_.drop(packet.mbuf, verdict);
+    }
+  }
+}
+
+Verdict OutsidePipeline::punt_message(Inbound& packet, ByteView text) {
+  PuntMeta& meta = punt_meta(*packet.mbuf);
+  meta.header = header_of(packet);
+  meta.source = source_of(packet);
+  meta.session = packet.index;
+  set_data(*packet.mbuf, text.data(), text.size());
+  exits_.punt(packet.mbuf, PuntKind::kSessionMessage);
+  return Verdict::kPunted;
+}
+
 // Somebody who is not the peer sends under the session's index: perhaps a host that answered our
 // handshake too late and believes in a tunnel (protocol/handshake.md 7.2). One notice a burst.
 void OutsidePipeline::notice_stranger(const Inbound& packet) {
   if (stranger_noticed_) return;
-  if (packet.outer.source_key() == packet.session->hot->remote_key.load(std::memory_order_relaxed))
-    return;
+  if (packet.source_key == packet.session->hot->remote_key.load(std::memory_order_relaxed)) return;
   stranger_noticed_ = true;
   PuntMeta meta;
   meta.kind = PuntKind::kForged;
-  meta.session = packet.session->local;
-  meta.source = {packet.outer.source(), packet.outer.source_port};
-  meta.header = {.type = packet.type,
-                 .subtype = packet.subtype,
-                 .index = packet.session->local.raw(),
-                 .counter = Counter{packet.counter}};
+  meta.session = packet.index;
+  meta.source = source_of(packet);
+  meta.header = header_of(packet);
   exits_.notice(meta, packet.mbuf->pool);
 }
 
@@ -290,8 +346,8 @@ void OutsidePipeline::notice_move(const Inbound& packet) {
   if (noticed.load(std::memory_order_relaxed) || noticed.exchange(true)) return;
   PuntMeta meta;
   meta.kind = PuntKind::kMoved;
-  meta.session = packet.session->local;
-  meta.source = {packet.outer.source(), packet.outer.source_port};
+  meta.session = packet.index;
+  meta.source = source_of(packet);
   exits_.notice(meta, packet.mbuf->pool);
 }
 

@@ -6,49 +6,67 @@
 #include <cstdint>
 
 #include "dataplane/outside/early_packets.h"
+#include "dataplane/packet/session_groups.h"
 #include "dataplane/worker_context.h"
 
 namespace magnetar {
 
-// One packet between classify and deliver.
-struct Inbound {
+// One packet between classify and deliver: a cache line.
+struct alignas(64) Inbound {
   rte_mbuf* mbuf;
-  const Session* session;
   std::byte* packet;  // the Nebula packet: header, text, tag
+  const Session* session;
   std::uint64_t counter;
-  wire::OuterView outer;  // for the roaming check, after the tag has verified
-  std::uint16_t length;   // of the Nebula packet, at least header and tag
+  std::uint64_t source_key;  // for the roaming check, after the tag has verified
+  LocalIndex index;
+  std::uint16_t length;  // of the Nebula packet, at least header and tag
   wire::MessageType type;
   std::uint8_t subtype;
 };
 
 class OutsidePipeline {
  public:
+  // Packets of a burst whose index names no session, and which the control plane hears of: who
+  // sends more of them than this waits for a later burst, or is a flood.
+  static constexpr std::size_t kUnknownPerBurst = 4;
+
   explicit OutsidePipeline(WorkerContext& context)
       : context_(context), exits_(context), early_(context.sessions) {}
   // One burst. Returns how many packets came.
   std::size_t run();
 
  private:
+  // The common way, in the order in which a burst takes it.
   void process(std::span<rte_mbuf*> packets, StageClock& clock);
   void classify(std::span<rte_mbuf*> received, const Facts& facts);
-  [[nodiscard]] Verdict classify_one(rte_mbuf& mbuf, const Facts& facts, Inbound& out);
-  [[nodiscard]] bool is_early(rte_mbuf& mbuf, LocalIndex index, Inbound& out);
+  [[nodiscard, gnu::always_inline]] static inline bool classify_plain(rte_mbuf& mbuf,
+                                                                      const Facts& facts,
+                                                                      Inbound& out);
+  void find_sessions();
+  void prepare();
+  void commit();
+  void commit(const SessionGroup& group);
+  void deliver(const Facts& facts);
+  [[nodiscard, gnu::always_inline]] inline Verdict deliver_one(Inbound& packet, const Facts& facts);
+
+  // The ways out of it.
+  [[nodiscard, gnu::noinline]] Verdict classify_one(rte_mbuf& mbuf, const Facts& facts,
+                                                    Inbound& out);
   [[nodiscard]] Verdict classify_clear(rte_mbuf& mbuf, const wire::Header& header,
                                        const wire::OuterView& outer, ByteView packet);
-  void open();
-  void drop_forged();
-  void commit();
-  void deliver(const Facts& facts);
-  [[nodiscard]] Verdict deliver_one(Inbound& packet, const Facts& facts);
-  void notice_move(const Inbound& packet);
-  void notice_stranger(const Inbound& packet);
+  [[nodiscard, gnu::noinline]] bool waits(const Inbound& packet);
+  [[nodiscard, gnu::noinline]] Verdict unknown_index(const Inbound& packet, std::size_t& seen);
+  [[nodiscard, gnu::noinline]] Verdict punt_message(Inbound& packet, ByteView text);
+  [[gnu::noinline]] void notice_move(const Inbound& packet);
+  [[gnu::noinline]] void notice_stranger(const Inbound& packet);
 
   WorkerContext& context_;
   Exits exits_;
   EarlyPackets early_;
   std::array<Inbound, kBurst> burst_;
   std::array<AeadJob, kBurst> jobs_;
+  SessionGroups groups_;
+  std::array<Verdict, kBurst> verdicts_;  // of the commit
   std::array<rte_mbuf*, kBurst> to_inside_;
   std::size_t size_ = 0;
   std::size_t inside_size_ = 0;

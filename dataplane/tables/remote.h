@@ -6,14 +6,17 @@
 #include <cstdint>
 
 #include "dataplane/base/addr.h"
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/wire/outer_packet.h"
 
 namespace magnetar {
 
-struct Remote {
-  [[no_unique_address]] wire::OuterTemplate header;  // what follows takes the rest of its last line
+struct Remote : InSlab<Remote> {
+  // Empty: the next hop is not known. What follows takes the rest of its last line.
+  [[no_unique_address]] wire::OuterTemplate header;
   UnderlayAddr addr;
-  bool reachable = false;  // false: the next hop is not known, `header` is empty
+
+  [[nodiscard]] bool reachable() const { return header.size() != 0; }
 };
 
 }  // namespace magnetar

@@ -15,16 +15,42 @@ namespace magnetar {
 
 enum class ReplayVerdict : std::uint8_t { kFresh, kReplayed, kTooOld };
 
+// The ring holds whole words, so the word that `highest` is in leaves no room for a full window
+// behind it: counters more than kSize - 64 behind may share a word with newer ones. They are the
+// ones refused as too old.
+//
 // One committer at a time (the session's lock); check() may run beside it and is then a hint,
 // which the commit decides again.
 class ReplayWindow {
  public:
   static constexpr std::uint64_t kSize = 2048;  // counters behind the highest that are told apart
 
-  ReplayWindow();
-  [[nodiscard]] ReplayVerdict check(Counter counter) const;
+  ReplayWindow() { words_[0].store(0b111, std::memory_order_relaxed); }
+  [[nodiscard]] ReplayVerdict check(Counter counter) const {
+    const std::uint64_t n = counter.raw();
+    const std::uint64_t highest = highest_.load(std::memory_order_relaxed);
+    if (n > highest) return ReplayVerdict::kFresh;
+    if (highest / 64 - n / 64 >= kWords) return ReplayVerdict::kTooOld;
+    return (words_[word_of(n)].load(std::memory_order_relaxed) & bit_of(n)) != 0
+               ? ReplayVerdict::kReplayed
+               : ReplayVerdict::kFresh;
+  }
   // kFresh: marked as received now.
-  ReplayVerdict commit(Counter counter);
+  ReplayVerdict commit(Counter counter) {
+    const std::uint64_t n = counter.raw();
+    if (n > highest_.load(std::memory_order_relaxed)) {
+      advance(n);
+    } else if (const ReplayVerdict verdict = check(counter); verdict != ReplayVerdict::kFresh) {
+      return verdict;
+    }
+    std::atomic<std::uint64_t>& word = words_[word_of(n)];
+    word.store(word.load(std::memory_order_relaxed) | bit_of(n), std::memory_order_relaxed);
+    return ReplayVerdict::kFresh;
+  }
+  // What a commit of this counter will write to.
+  [[nodiscard]] const void* place_of(Counter counter) const {
+    return &words_[word_of(counter.raw())];
+  }
   [[nodiscard]] Counter highest() const {
     return Counter{highest_.load(std::memory_order_relaxed)};
   }
@@ -37,7 +63,15 @@ class ReplayWindow {
   [[nodiscard]] static std::uint64_t bit_of(std::uint64_t counter) {
     return 1ULL << (counter % 64);
   }
-  void advance(std::uint64_t to);
+  // Empties the words between the old and the new highest counter.
+  void advance(std::uint64_t to) {
+    const std::uint64_t from_word = highest_.load(std::memory_order_relaxed) / 64;
+    const std::uint64_t to_word = to / 64;
+    const std::uint64_t steps = to_word - from_word < kWords ? to_word - from_word : kWords;
+    for (std::uint64_t i = 1; i <= steps; ++i)
+      words_[(from_word + i) % kWords].store(0, std::memory_order_relaxed);
+    highest_.store(to, std::memory_order_relaxed);
+  }
 
   std::atomic<std::uint64_t> highest_{2};
   std::array<std::atomic<std::uint64_t>, kWords> words_{};

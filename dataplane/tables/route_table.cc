@@ -1,61 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/tables/route_table.h"
 
-#include <atomic>
-#include <string>
+#include <algorithm>
+#include <bit>
 
-#include <rte_hash.h>
-#include <rte_hash_crc.h>
-#include <rte_lcore.h>
-
-#include "dataplane/base/check.h"
+#include <rte_prefetch.h>
+#include <sodium.h>
 
 namespace magnetar {
 
-RouteTable::RouteTable(std::uint32_t capacity, Grace& grace) : grace_(grace) {
-  static std::atomic<unsigned> instances{0};  // DPDK wants names that differ
-  const std::string name = "magnetar_routes_" + std::to_string(instances++);
-  rte_hash_parameters parameters{};
-  parameters.name = name.c_str();
-  parameters.entries = capacity < 64 ? 64 : capacity;
-  parameters.key_len = IpAddr::kSize;
-  parameters.hash_func = rte_hash_crc;
-  parameters.socket_id = static_cast<int>(rte_socket_id());
-  parameters.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE;
-  hash_ = rte_hash_create(&parameters);
-  MAGNETAR_CHECK(hash_ != nullptr);
+RouteTable::RouteTable(std::uint32_t capacity, Grace& grace)
+    : mask_(std::bit_ceil(std::max<std::size_t>(capacity, 64)) - 1),
+      capacity_(capacity),
+      buckets_(mask_ + 1),
+      grace_(grace) {
+  randombytes_buf(seed_.data(), sizeof(seed_));
 }
 
-RouteTable::~RouteTable() { rte_hash_free(hash_); }
+// Seeded, so that nobody can pick addresses that meet in one bucket.
+std::size_t RouteTable::bucket_of(const RouteKey& key) const {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(key.high ^ seed_[0]) * (key.low ^ seed_[1]);
+  const auto mixed =
+      static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  return (mixed ^ (mixed >> 32U)) & mask_;
+}
 
-void RouteTable::find(std::span<const std::array<std::byte, 16>> addrs,
-                      const Session** sessions) const {
-  std::array<const void*, kMaxBurst> keys;
-  std::array<void*, kMaxBurst> found{};
-  for (std::size_t i = 0; i < addrs.size(); ++i) keys[i] = addrs[i].data();
-  std::uint64_t hits = 0;
-  const int count = rte_hash_lookup_bulk_data(
-      hash_, keys.data(), static_cast<std::uint32_t>(addrs.size()), &hits, found.data());
-  for (std::size_t i = 0; i < addrs.size(); ++i)
-    sessions[i] =
-        count > 0 && (hits >> i & 1U) != 0 ? static_cast<const Session*>(found[i]) : nullptr;
+void RouteTable::find(std::span<const RouteKey> keys, const Session** sessions) const {
+  std::array<const Bucket*, kMaxBurst> buckets;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    buckets[i] = &buckets_[bucket_of(keys[i])];
+    rte_prefetch0(buckets[i]);
+  }
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    sessions[i] = nullptr;
+    for (const Bucket* bucket = buckets[i]; bucket != nullptr && sessions[i] == nullptr;
+         bucket = bucket->more.load(std::memory_order_acquire)) {
+      for (const Entry& entry : bucket->entries) {
+        const Session* session = entry.session.load(std::memory_order_acquire);
+        if (session != nullptr && entry.holds(keys[i])) sessions[i] = session;
+      }
+    }
+  }
+}
+
+RouteTable::Place RouteTable::place_of(const RouteKey& key) {
+  for (Bucket* bucket = &buckets_[bucket_of(key)]; bucket != nullptr; bucket = bucket->more)
+    for (std::uint8_t i = 0; i < bucket->entries.size(); ++i)
+      if (bucket->entries[i].session != nullptr && bucket->entries[i].holds(key))
+        return {bucket, i};
+  return {nullptr, 0};
+}
+
+RouteTable::Place RouteTable::free_place(const RouteKey& key) {
+  Bucket* bucket = &buckets_[bucket_of(key)];
+  for (;; bucket = bucket->more) {
+    for (std::uint8_t i = 0; i < bucket->entries.size(); ++i)
+      if (bucket->entries[i].session == nullptr && (bucket->waiting >> i & 1U) == 0)
+        return {bucket, i};
+    if (bucket->more == nullptr) break;
+  }
+  bucket->more.store(&overflow_.emplace_back(), std::memory_order_release);
+  return {bucket->more, 0};
 }
 
 bool RouteTable::set(VpnAddr addr, const Session* session) {
-  // rte_hash keeps the pointer and never writes through it.
-  return rte_hash_add_key_data(hash_, addr.ip.mapped().data(), const_cast<Session*>(session)) == 0;
+  const RouteKey key = RouteKey::of(addr.ip);
+  if (const Place place = place_of(key); place.bucket != nullptr) {
+    place.bucket->entries[place.entry].session.store(session, std::memory_order_release);
+    return true;
+  }
+  if (used_ >= capacity_) return false;
+  const Place place = free_place(key);
+  Entry& entry = place.bucket->entries[place.entry];
+  entry.high.store(key.high, std::memory_order_relaxed);
+  entry.low.store(key.low, std::memory_order_relaxed);
+  entry.session.store(session, std::memory_order_release);
+  ++used_;
+  return true;
 }
 
 // The entry's place may be given away again only when no reader can be comparing keys there.
 void RouteTable::erase(VpnAddr addr) {
-  const std::int32_t position = rte_hash_del_key(hash_, addr.ip.mapped().data());
-  if (position >= 0) erased_.push_back({grace_.start(), position});
+  const Place place = place_of(RouteKey::of(addr.ip));
+  if (place.bucket == nullptr) return;
+  place.bucket->entries[place.entry].session.store(nullptr, std::memory_order_release);
+  place.bucket->waiting |= static_cast<std::uint8_t>(1U << place.entry);
+  erased_.push_back({grace_.start(), place.bucket, place.entry});
 }
 
 void RouteTable::reap() {
   while (!erased_.empty() && grace_.passed(erased_.front().token)) {
-    rte_hash_free_key_with_position(hash_, erased_.front().position);
+    const Erased& done = erased_.front();
+    done.bucket->waiting &= static_cast<std::uint8_t>(~(1U << done.entry));
     erased_.pop_front();
+    --used_;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/base/prefix_set.h"
 #include "dataplane/base/strong.h"
 #include "dataplane/crypto/aead.h"
@@ -14,7 +15,7 @@
 
 namespace magnetar {
 
-struct Session {
+struct Session : InSlab<Session> {
   // Read for every packet: one line beside the key schedules.
   LocalIndex local;
   RemoteIndex remote_index;

@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <vector>
+
+#include <rte_prefetch.h>
 
 #include "dataplane/tables/grace.h"
 #include "dataplane/tables/session.h"
@@ -35,6 +36,12 @@ class SessionTable {
   // session if it came. Any thread.
   [[nodiscard]] bool is_awaited(LocalIndex index) const {
     return awaited_[index.raw() & mask_].load(std::memory_order_acquire) == index.raw();
+  }
+  // find() in steps, for a burst: touch all, then take all, then compare all. What take() returns
+  // is a session of another index, or none, where find() would return none.
+  void prefetch(LocalIndex index) const { rte_prefetch0(&slots_[index.raw() & mask_]); }
+  [[nodiscard]] const Session* take(LocalIndex index) const {
+    return slots_[index.raw() & mask_].load(std::memory_order_acquire);
   }
 
   // Control thread. The slot of this index must be empty.
@@ -64,7 +71,7 @@ class SessionTable {
   void retire(std::unique_ptr<const Session> session, std::unique_ptr<const Remote> remote);
 
   std::uint32_t mask_;
-  std::vector<std::atomic<const Session*>> slots_;
+  HugeArray<std::atomic<const Session*>> slots_;
   std::vector<std::atomic<std::uint32_t>> awaited_;  // by slot; 0, no session's index: none is
   Grace& grace_;
   std::deque<Retired> retired_;  // oldest first

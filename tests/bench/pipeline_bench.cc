@@ -1,206 +1,207 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cycles a packet through the real pipelines (mbufs, tables, replay window, counters; ports of
-// memory) against bare ipsec-mb on the same buffers, the two taking turns. docs/performance.md
+// memory) against a limit measured in the same run, the two taking turns. docs/performance.md
 // tells the method.
-#include <array>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
-#include <vector>
+#include <numeric>
 
+#include <benchmark/benchmark.h>
 #include <rte_cycles.h>
-#include <rte_mbuf.h>
+#include <rte_memory.h>
+#include <sys/mman.h>
 
 #include "dataplane/base/check.h"
-#include "dataplane/worker.h"
-#include "drivers/crypto/ipsec_mb.h"
 #include "tests/bench/bare_cipher.h"
-#include "tests/bench/bench_port.h"
+#include "tests/bench/gateway.h"
 #include "tests/bench/report.h"
-#include "tests/support/data_plane.h"
-#include "tests/support/inner_packets.h"
+#include "tests/bench/rows.h"
+#include "tests/bench/traffic.h"
 
 namespace magnetar::bench {
 namespace {
 
-constexpr std::size_t kRuns = 301;
+constexpr std::size_t kRuns = 301;  // of a slice, each way
 constexpr std::size_t kWarmUp = 20;
-constexpr std::size_t kBufferBytes = 512 * 1024;  // of packets in one run: they stay in L2
-constexpr std::size_t kMostPackets = 256;
-constexpr std::uint16_t kDataRoom = 128 + 9216 + 64;
-constexpr std::size_t kNebula = 42;  // offset of the Nebula packet in an IPv4 frame
+constexpr std::size_t kTrials = 31;  // of each way to call the library
 
-const IpAddr kOverlay = IpAddr::v4(0x0a2a0001);
-const UnderlayAddr kOwn{IpAddr::v4(0xc0000201), 4242};
-
-// Two ends of one session, as one gateway would see the other.
-testing::PeerSpec peer() {
-  testing::PeerSpec spec;
-  spec.send_key = testing::key_of(1);
-  spec.receive_key = testing::key_of(1);  // so that what we seal we can open
-  spec.remote = RemoteIndex{spec.local.raw()};
-  return spec;
-}
-
-class Bench {
+class Measurement {
  public:
-  Bench(Cipher cipher, std::size_t bytes)
-      : cipher_(cipher),
-        bytes_(bytes),
-        pool_(testing::make_pool(1023, kDataRoom)),
-        sessions_(1024, grace_),
-        routes_(1024, grace_),
-        aead_(make_ipsec_mb(cipher)),
-        bare_(make_bare_cipher(cipher)),
-        rings_(1, 64, 64),
-        worker_({0, outside_, inside_, sessions_, routes_, facts_, *aead_, rings_, stats_}, grace_,
-                IdlePolicy::kPoll) {
-    own_.underlay.add(kOwn.ip);
-    own_.listen_port = 4242;
-    own_.outside_mtu = 9200;
-    own_.add_overlay({kOverlay, 16});
-    facts_ = &own_;
-    grace_.enter(0);
-    const testing::PeerSpec spec = peer();
-    sessions_.publish(testing::make_session(spec, *aead_, kOwn));
-    session_ = sessions_.find(spec.local);
-    MAGNETAR_CHECK(routes_.set(spec.overlay, session_));
-    mbufs_.resize(std::min(kMostPackets, kBufferBytes / (bytes + 512)));
-    for (rte_mbuf*& mbuf : mbufs_) mbuf = rte_pktmbuf_alloc(pool_.get());
-    seal_frames();
-  }
-  ~Bench() {
-    rte_pktmbuf_free_bulk(mbufs_.data(), static_cast<unsigned>(mbufs_.size()));
-    grace_.leave(0);
+  explicit Measurement(const Case& c)
+      : case_(c),
+        gateway_(c.cipher, c.sessions),
+        traffic_(gateway_, c.sizes, c.beyond_cache),
+        bare_(make_bare_ciphers(c.cipher)) {
+    if (!is_drop()) choose_bare();
   }
 
-  Row seal() {
-    return measure(
-        "seal", Direction::kSeal, outside_, [this] { ready_to_seal(); }, inside_);
+  // Subject and limit take turns, slice by slice, and each meets every slice.
+  void pass() {
+    for (std::size_t slice = 0; slice < traffic_.slices(); ++slice) make(slice, is_subject(slice));
+    for (std::size_t slice = 0; slice < traffic_.slices(); ++slice) {
+      const bool subject = is_subject(slice);
+      (subject ? ours_ : limits_).push_back(run(slice, subject));
+    }
+    ++passes_;
   }
-  Row open() {
-    return measure(
-        "open", Direction::kOpen, inside_, [this] { ready_to_open(); }, outside_);
+  [[nodiscard]] bool done() const { return limits_.size() >= kRuns + kWarmUp; }
+
+  [[nodiscard]] Row row() {
+    MAGNETAR_CHECK(gateway_.adds_up());
+    ours_.erase(ours_.begin(), ours_.begin() + kWarmUp);
+    limits_.erase(limits_.begin(), limits_.begin() + kWarmUp);
+    const std::size_t total = std::reduce(case_.sizes.begin(), case_.sizes.end());
+    return {.name = case_.name(),
+            .pipeline = case_.pipeline(),
+            .cipher = std::string(cipher_name(case_.cipher)),
+            .size = case_.size,
+            .bytes = total / case_.sizes.size(),
+            .sessions = case_.sessions,
+            .buffers = case_.beyond_cache ? "memory" : "cache",
+            .limit = is_drop() ? "good packet" : bare_[best_]->name(),
+            .cycles_per_packet = median(ours_),
+            .limit_cycles_per_packet = median(limits_),
+            .runs = ours_.size(),
+            .stages = is_bare() || is_drop() ? std::vector<StageCost>{} : stages()};
   }
 
  private:
-  // One run of each in turn, so that a change of the machine's speed meets both.
-  template <typename Ready>
-  Row measure(const char* pipeline, Direction direction, const BenchPort& sink, Ready&& ready,
-              BenchPort& source) {
-    std::vector<double> ours;
-    std::vector<double> bare;
-    for (std::size_t run = 0; run < kRuns + kWarmUp; ++run) {
-      ready();
-      source.load(mbufs_);
-      const std::size_t before = sink.sent();
-      const std::uint64_t start = rte_rdtsc_precise();
-      while (!source.empty()) worker_.run_once();
-      const std::uint64_t middle = rte_rdtsc_precise();
-      MAGNETAR_CHECK(sink.sent() - before == mbufs_.size());
-      const std::vector<Buffer> buffers = bare_buffers();
-      const std::uint64_t bare_start = rte_rdtsc_precise();
-      bare_->run(direction, buffers);
-      const std::uint64_t end = rte_rdtsc_precise();
-      if (run < kWarmUp) continue;
-      ours.push_back(per_packet(middle - start));
-      bare.push_back(per_packet(end - bare_start));
+  // As `magnetar runtime` shows them.
+  [[nodiscard]] std::vector<StageCost> stages() const {
+    std::vector<StageCost> costs;
+    for (std::size_t i = 0; i < kStages; ++i) {
+      const StageStats& of = gateway_.stats().stages[i];
+      if (of.packets.get() == 0) continue;
+      const double per_packet =
+          static_cast<double>(of.cycles.get()) / static_cast<double>(of.packets.get());
+      costs.push_back({std::string(kStageNames[i].stage), per_packet});
     }
-    const std::string cipher(cipher_name(cipher_));
-    return {.name = std::string(pipeline) + "/" + cipher + "/" + std::to_string(bytes_),
-            .pipeline = pipeline,
-            .cipher = cipher,
-            .bytes = bytes_,
-            .sessions = 1,
-            .cycles_per_packet = median(ours),
-            .limit_cycles_per_packet = median(bare),
-            .runs = kRuns};
+    return costs;
+  }
+  [[nodiscard]] bool is_drop() const { return case_.subject >= Subject::kDropForged; }
+  [[nodiscard]] bool is_subject(std::size_t slice) const { return (slice + passes_) % 2 == 0; }
+  [[nodiscard]] bool is_bare() const {
+    return case_.subject == Subject::kBareSeal || case_.subject == Subject::kBareOpen;
+  }
+  [[nodiscard]] Direction direction() const {
+    return case_.subject == Subject::kBareSeal || case_.subject == Subject::kSeal
+               ? Direction::kSeal
+               : Direction::kOpen;
+  }
+  [[nodiscard]] Flaw flaw(bool subject) const {
+    if (!subject || !is_drop()) return Flaw::kNone;
+    if (case_.subject == Subject::kDropForged) return Flaw::kBadTag;
+    return case_.subject == Subject::kDropReplayed ? Flaw::kReplayed : Flaw::kUnknownIndex;
+  }
+
+  void make(std::size_t slice, bool subject) {
+    if (direction() == Direction::kSeal) {
+      traffic_.make_plain(slice);
+    } else {
+      traffic_.make_sealed(slice, flaw(subject));
+    }
+  }
+
+  // The fastest way to call the library is the limit; a bare row shows the plain call against it.
+  void choose_bare() {
+    std::vector<std::vector<double>> cycles(bare_.size());
+    for (std::size_t trial = 0; trial < kTrials * bare_.size(); ++trial) {
+      const std::size_t slice = trial / bare_.size() % traffic_.slices();
+      make(slice, false);
+      cycles[trial % bare_.size()].push_back(run_bare(slice, *bare_[trial % bare_.size()]));
+    }
+    std::vector<double> medians;
+    for (const std::vector<double>& of : cycles) medians.push_back(median(of));
+    best_ = static_cast<std::size_t>(std::ranges::min_element(medians) - medians.begin());
+  }
+
+  double run(std::size_t slice, bool subject) {
+    if (is_bare()) return run_bare(slice, subject ? *bare_[0] : *bare_[best_]);
+    return subject || is_drop() ? run_pipeline(slice, flaw(subject))
+                                : run_bare(slice, *bare_[best_]);
+  }
+
+  double run_bare(std::size_t slice, BareCipher& bare) {
+    const auto buffers = traffic_.buffers(slice, direction());
+    const std::uint64_t start = rte_rdtsc_precise();
+    bare.run(direction(), buffers);
+    return per_packet(rte_rdtsc_precise() - start);
+  }
+
+  double run_pipeline(std::size_t slice, Flaw flaw) {
+    const bool seal = direction() == Direction::kSeal;
+    BenchPort& source = seal ? gateway_.inside : gateway_.outside;
+    const BenchPort& sink = seal ? gateway_.outside : gateway_.inside;
+    source.load(traffic_.mbufs(slice));
+    const std::size_t sent = sink.sent();
+    const std::uint64_t start = rte_rdtsc_precise();
+    while (!source.empty()) gateway_.run_once();
+    const std::uint64_t end = rte_rdtsc_precise();
+    // Every packet went where it was to go.
+    MAGNETAR_CHECK(sink.sent() - sent == (flaw == Flaw::kNone ? traffic_.packets() : 0));
+    if (flaw != Flaw::kNone) traffic_.replace(slice);
+    return per_packet(end - start);
   }
 
   [[nodiscard]] double per_packet(std::uint64_t cycles) const {
-    return static_cast<double>(cycles) / static_cast<double>(mbufs_.size());
+    return static_cast<double>(cycles) / static_cast<double>(traffic_.packets());
   }
 
-  void reset(rte_mbuf& mbuf, ByteView content) {
-    std::byte* data = static_cast<std::byte*>(mbuf.buf_addr) + RTE_PKTMBUF_HEADROOM;
-    std::ranges::copy(content, data);
-    set_data(mbuf, data, content.size());
-  }
-  void ready_to_seal() {
-    for (rte_mbuf* mbuf : mbufs_) reset(*mbuf, plain_);
-  }
-  void ready_to_open() {
-    for (std::size_t i = 0; i < mbufs_.size(); ++i) reset(*mbufs_[i], sealed_[i]);
-    std::destroy_at(&session_->hot->window);
-    std::construct_at(&session_->hot->window);
-  }
-  // The buffers as the pipelines leave them: header, text and tag in place.
-  [[nodiscard]] std::vector<Buffer> bare_buffers() const {
-    std::vector<Buffer> buffers;
-    for (rte_mbuf* mbuf : mbufs_) {
-      std::byte* data = static_cast<std::byte*>(mbuf->buf_addr) + RTE_PKTMBUF_HEADROOM;
-      buffers.push_back({data, static_cast<std::uint32_t>(bytes_)});
-    }
-    return buffers;
-  }
-
-  // What the peer would have sent: sealed by our own pipeline, then turned round.
-  void seal_frames() {
-    plain_ = testing::ipv4(kOverlay, peer().overlay.ip, bytes_ - 20);
-    const Bytes theirs = testing::ipv4(peer().overlay.ip, kOverlay, bytes_ - 20);
-    const wire::OuterTemplate outer({.source = peer().addr, .destination = kOwn});
-    for (std::size_t i = 0; i < mbufs_.size(); ++i) {
-      Bytes frame(kNebula + 32 + bytes_);
-      std::byte* header = frame.data() + kNebula;
-      std::ranges::copy(theirs, header + 16);
-      store_block(header, make_header(session_->data_header, 3 + i));
-      AeadJob job{};
-      store_block(&job.nonce, make_nonce(cipher_, 3 + i));
-      job.key = &session_->seal_key;
-      job.aad = header;
-      job.aad_length = 16;
-      job.text = header + 16;
-      job.length = static_cast<std::uint32_t>(bytes_);
-      job.tag = job.text + bytes_;
-      aead_->seal({&job, 1});
-      outer.write_before(header, 32 + bytes_);
-      sealed_.push_back(std::move(frame));
-    }
-  }
-
-  Cipher cipher_;
-  std::size_t bytes_;
-  testing::Pool pool_;
-  BenchPort outside_;
-  BenchPort inside_;
-  Grace grace_{1};
-  SessionTable sessions_;
-  RouteTable routes_;
-  Facts own_;
-  std::atomic<const Facts*> facts_{nullptr};
-  std::unique_ptr<Aead> aead_;
-  std::unique_ptr<BareCipher> bare_;
-  ControlRings rings_;
-  WorkerStats stats_;
-  Worker worker_;
-  const Session* session_ = nullptr;
-  std::vector<rte_mbuf*> mbufs_;
-  Bytes plain_;
-  std::vector<Bytes> sealed_;
+  Case case_;
+  Gateway gateway_;
+  Traffic traffic_;
+  std::vector<std::unique_ptr<BareCipher>> bare_;
+  std::size_t best_ = 0;
+  std::size_t passes_ = 0;
+  std::vector<double> ours_;
+  std::vector<double> limits_;
 };
 
-int run(const char* json_path) {
-  testing::ensure_eal();
-  std::vector<Row> rows;
-  for (const Cipher cipher : {Cipher::kAes256Gcm, Cipher::kChaCha20Poly1305}) {
-    for (const std::size_t bytes : {64U, 512U, 1420U, 8900U}) {
-      Bench bench(cipher, bytes);
-      rows.push_back(bench.seal());
-      rows.push_back(bench.open());
-    }
+class RowReporter final : public benchmark::BenchmarkReporter {
+ public:
+  RowReporter(const std::vector<Row>& rows, bool stages) : rows_(rows), stages_(stages) {}
+  bool ReportContext(const Context&) override {
+    print_head();
+    return true;
   }
+  void ReportRuns(const std::vector<Run>&) override {
+    print_row(rows_.back(), static_cast<double>(rte_get_tsc_hz()) / 1e9, stages_);
+  }
+
+ private:
+  const std::vector<Row>& rows_;
+  bool stages_;
+};
+
+// One run of the runner is one pass; what a packet costs is ours to work out.
+void measure(benchmark::State& state, const Case& c, std::vector<Row>& rows) {
+  Measurement measurement(c);
+  for ([[maybe_unused]] const auto one : state)
+    while (!measurement.done()) measurement.pass();
+  rows.push_back(measurement.row());
+}
+
+// DPDK's memory in huge pages, as a gateway has it, without asking the machine for them: pages of
+// 4 KiB lie where chance puts them, and some places are a fifth slower than others.
+void use_huge_pages() {
+  const auto advise = [](const rte_memseg_list*, const rte_memseg* segment, void*) {
+    return madvise(segment->addr, segment->len, MADV_HUGEPAGE) == 0 ? 0 : 1;
+  };
+  if (rte_memseg_walk(advise, nullptr) != 0)
+    std::fprintf(stderr, "no transparent huge pages: rows will vary more\n");
+}
+
+int run(bool all, bool stages, const char* json_path) {
+  testing::ensure_eal(2048);  // of address space: what is not used stays unbacked
+  use_huge_pages();
+  std::vector<Row> rows;
+  for (const Case& c : make_cases(all))
+    benchmark::RegisterBenchmark(c.name().c_str(), measure, c, std::ref(rows))->Iterations(1);
+  RowReporter reporter(rows, stages);
+  benchmark::RunSpecifiedBenchmarks(&reporter);
   const double cycles_per_ns = static_cast<double>(rte_get_tsc_hz()) / 1e9;
-  print_table(rows, cycles_per_ns);
   return json_path == nullptr || write_json(json_path, rows, cycles_per_ns) ? 0 : 1;
 }
 
@@ -208,10 +209,23 @@ int run(const char* json_path) {
 }  // namespace magnetar::bench
 
 int main(int argc, char** argv) {
-  const bool json = argc == 3 && std::string_view(argv[1]) == "--json";
-  if (argc != 1 && !json) {
-    std::fprintf(stderr, "usage: pipeline_bench [--json FILE]\n");
-    return 2;
+  benchmark::Initialize(&argc, argv);
+  bool all = false;
+  bool stages = false;
+  const char* json_path = nullptr;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--all") == 0) {
+      all = true;
+    } else if (std::strcmp(argv[i], "--stages") == 0) {
+      stages = true;
+    } else if (std::strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
+      json_path = argv[++i];
+    } else {
+      std::fprintf(
+          stderr,
+          "usage: pipeline_bench [--all] [--stages] [--json FILE] [--benchmark_filter=REGEX]\n");
+      return 2;
+    }
   }
-  return magnetar::bench::run(json ? argv[2] : nullptr);
+  return magnetar::bench::run(all, stages, json_path);
 }

@@ -37,11 +37,11 @@ std::unique_ptr<Session> make_session(const PeerSpec& spec, Aead& aead, const Un
   for (const Prefix& network : spec.unsafe_networks) session->sources.add(network);
   aead.expand(spec.send_key, session->seal_key);
   aead.expand(spec.receive_key, session->open_key);
-  session->owned_hot = std::make_shared<SessionHot>();
+  session->owned_hot = std::shared_ptr<SessionHot>(new SessionHot);
   session->hot = session->owned_hot.get();
   auto remote = std::make_unique<Remote>();
   remote->addr = spec.addr;
-  remote->reachable = true;
+
   remote->header = wire::OuterTemplate({.source_mac = {std::byte{2}, {}, {}, {}, {}, std::byte{1}},
                                         .next_mac = {std::byte{2}, {}, {}, {}, {}, std::byte{2}},
                                         .source = own,

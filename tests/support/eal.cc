@@ -14,11 +14,12 @@
 
 namespace magnetar::testing {
 
-void ensure_eal() {
-  static const bool started = [] {
+void ensure_eal(unsigned megabytes) {
+  static const bool started = [megabytes] {
+    const std::string memory = std::to_string(megabytes);
     std::array<const char*, 10> arguments{
-        "test", "--no-huge", "--no-shconf",    "--no-pci",      "--no-telemetry",
-        "-m",   "512",       "--iova-mode=va", "--log-level=4", "--lcores=0@0"};
+        "test", "--no-huge",    "--no-shconf",    "--no-pci",      "--no-telemetry",
+        "-m",   memory.c_str(), "--iova-mode=va", "--log-level=4", "--lcores=0@0"};
     // The EAL reorders its arguments but does not write to them.
     return rte_eal_init(static_cast<int>(arguments.size()), const_cast<char**>(arguments.data())) >=
            0;

@@ -10,7 +10,7 @@ struct rte_mempool;
 namespace magnetar::testing {
 
 // Starts the EAL on first use.
-void ensure_eal();
+void ensure_eal(unsigned megabytes = 512);
 
 struct PoolDeleter {
   void operator()(rte_mempool* pool) const;

@@ -323,8 +323,75 @@ TEST(Pipelines, WhatCameForAnAttemptThatEndedIsAnUnknownIndex) {
   pair.bob.sessions.unawait(spec.local);
   pair.bob.run_until_idle();
   const auto punted = pair.bob.take_punted();
-  ASSERT_EQ(punted.size(), room);
+  EXPECT_EQ(punted.size() + pair.bob.drops(Verdict::kNoSession), room);
+  ASSERT_FALSE(punted.empty());
   EXPECT_EQ(punted.front().meta.kind, PuntKind::kUnknownIndex);
+  EXPECT_TRUE(pair.bob.adds_up());
+}
+
+// A flood of indexes that name nothing is mostly dropped; the first of a burst are told of.
+TEST(Pipelines, AFloodOfUnknownIndexesFillsNoRing) {
+  Pair pair;
+  Bytes frame = pair.sealed(ipv4(kAlice, kBob, 60));
+  for (std::uint32_t i = 0; i < kBurst; ++i) {
+    store_be<std::uint32_t>(std::span(frame).subspan<46, 4>(), 0x77000000U + i);
+    pair.bob.outside.arrive(frame);
+  }
+  pair.bob.run_until_idle();
+  const auto punted = pair.bob.take_punted();
+  ASSERT_EQ(punted.size(), OutsidePipeline::kUnknownPerBurst);
+  EXPECT_EQ(punted[1].meta.kind, PuntKind::kUnknownIndex);
+  EXPECT_EQ(punted[1].meta.header.index, 0x77000001U);
+  EXPECT_EQ(punted[1].meta.source, Pair::to_alice().addr);
+  EXPECT_EQ(pair.bob.drops(Verdict::kNoSession), kBurst - OutsidePipeline::kUnknownPerBurst);
+  EXPECT_TRUE(pair.bob.adds_up());
+}
+
+// Packets of two tunnels alternate in one burst: each tunnel's leave in order, with counters in a
+// row; what comes twice is delivered once, and each tunnel's window and tallies are its own.
+TEST(Pipelines, MixedSessionsKeepTheirOrderAndTheirCounters) {
+  Pair pair;
+  const auto to_carol = [] {
+    PeerSpec spec = Pair::to_bob();
+    spec.local = LocalIndex{0xaaaa0003};
+    spec.remote = RemoteIndex{0xcccc0003};
+    spec.overlay = {IpAddr::v4(0x0a2a0003)};
+    return spec;
+  }();
+  const Session& carol = pair.alice.add_peer(to_carol);
+  PeerSpec carols = Pair::to_alice();  // Bob answers for Carol too, in a tunnel of her own
+  carols.local = LocalIndex{0xcccc0003};
+  carols.overlay = {IpAddr::v4(0x0a2a0009)};
+  carols.unsafe_networks = {*Prefix::parse("10.42.0.1/32")};
+  const Session& from_alice = pair.bob.add_peer(carols);
+  std::vector<Bytes> to_bob;
+  for (std::size_t i = 0; i < 10; ++i) {
+    to_bob.push_back(ipv4(kAlice, kBob, 100 + i));
+    pair.alice.inside.arrive(to_bob.back());
+    pair.alice.inside.arrive(ipv4(kAlice, to_carol.overlay.ip, 200 + i));
+  }
+  pair.alice.run_until_idle();
+  const std::vector<Bytes> frames = pair.alice.outside.take_sent();
+  ASSERT_EQ(frames.size(), 20U);
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const auto header = wire::parse_header(ByteView(frames[i]).subspan(42));
+    ASSERT_TRUE(header);
+    EXPECT_EQ(header->counter, Counter{3 + i / 2});
+    EXPECT_EQ(header->index, i % 2 == 0 ? 0xbbbb0002U : 0xcccc0003U);
+  }
+  EXPECT_EQ(carol.hot->tx_packets(), 10U);
+  EXPECT_EQ(carol.hot->tx_bytes, 10 * 220U + 45);
+  for (const Bytes& frame : frames) pair.bob.outside.arrive(frame);
+  for (const Bytes& frame : frames) pair.bob.outside.arrive(frame);
+  pair.bob.run_until_idle();
+  std::vector<Bytes> delivered = pair.bob.inside.take_sent();
+  EXPECT_EQ(delivered, to_bob) << "Carol's packets are opened, and not for Bob";
+  EXPECT_EQ(pair.bob.drops(Verdict::kNotForUs), 10U);
+  EXPECT_EQ(pair.bob.drops(Verdict::kReplayed), 20U);
+  EXPECT_EQ(from_alice.hot->rx_packets, 10U);
+  EXPECT_EQ(from_alice.hot->rx_bytes, 10 * 220U + 45);
+  EXPECT_EQ(from_alice.hot->window.highest(), Counter{12});
+  EXPECT_TRUE(pair.alice.adds_up());
   EXPECT_TRUE(pair.bob.adds_up());
 }
 

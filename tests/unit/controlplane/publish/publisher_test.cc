@@ -158,10 +158,10 @@ TEST_F(Fixture, APathThatAppearsIsTakenAndOneThatIsLostIsKept) {
   paths.reachable = false;
   open();
   const auto remote = [&] { return sessions.find(kLocal)->hot->remote.load(); };
-  EXPECT_FALSE(remote()->reachable);
+  EXPECT_FALSE(remote()->reachable());
   paths.reachable = true;
   publisher.refresh_paths();
-  EXPECT_TRUE(remote()->reachable);
+  EXPECT_TRUE(remote()->reachable());
   EXPECT_EQ(paths.forgotten, 1);
   const Remote* before = remote();
   publisher.refresh_paths();

@@ -81,9 +81,8 @@ TEST(RouteTable, FindsManyAtOnceAndForgets) {
   std::array<Session, 3> sessions;
   for (std::uint32_t i = 0; i < 3; ++i)
     ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000001 + i)}, &sessions[i]));
-  std::array<std::array<std::byte, 16>, 4> keys;
-  for (std::uint32_t i = 0; i < 4; ++i)
-    std::ranges::copy(IpAddr::v4(0x0a000001 + i).mapped(), keys[i].begin());
+  std::array<RouteKey, 4> keys;
+  for (std::uint32_t i = 0; i < 4; ++i) keys[i] = RouteKey::of(IpAddr::v4(0x0a000001 + i));
   std::array<const Session*, 4> found;
   routes.find(keys, found.data());
   EXPECT_EQ(found,
@@ -126,7 +125,7 @@ TEST(SessionTable, ReadersNeverSeeAFreedSession) {
     while (!stop) {
       if (const Session* session = table.find(spec.local)) {
         EXPECT_EQ(session->remote_index, spec.remote);
-        EXPECT_TRUE(session->hot->remote.load(std::memory_order_acquire)->reachable);
+        EXPECT_TRUE(session->hot->remote.load(std::memory_order_acquire)->reachable());
         seen += session->hot->reserve(1) > 2 ? 1 : 0;
       }
       grace.quiescent(0);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/wire/outer_packet.h"
 
+#include <random>
+
 #include <gtest/gtest.h>
+
+#include "dataplane/wire/header.h"
 
 namespace magnetar::wire {
 namespace {
@@ -51,6 +55,44 @@ TEST(OuterPacket, WhatIsWrittenIsParsed) {
       EXPECT_EQ(view.source_key(), underlay_key(*UnderlayAddr::parse(from)));
     }
   }
+}
+
+// The quick look may pass a frame over, but never sees another packet than the whole parsers do.
+TEST(PlainFrame, AgreesWithTheWholeParsers) {
+  Bytes payload = some_bytes(100);
+  payload[0] = std::byte{0x11};
+  payload[1] = std::byte{0};
+  const Bytes good = frame_with(path("192.0.2.1:4242", "198.51.100.9:4243"), payload);
+  PlainFrame plain;
+  ASSERT_TRUE(plain.parse(good));
+  std::minstd_rand random(1);
+  std::size_t seen = 0;
+  for (int round = 0; round < 200'000; ++round) {
+    Bytes frame = good;
+    for (auto changes = random() % 3; changes > 0; --changes)
+      frame[random() % 64] = static_cast<std::byte>(random());
+    if (random() % 2 == 0) frame.resize(random() % (frame.size() + 1));
+    if (random() % 4 == 0) frame.resize(frame.size() + random() % 20);
+    if (!plain.parse(frame)) continue;
+    ++seen;
+    OuterView view;
+    ASSERT_EQ(parse_outer(frame, view), Verdict::kForward);
+    const auto header =
+        parse_header(ByteView(frame).subspan(view.payload_offset, view.payload_length));
+    ASSERT_TRUE(header);
+    EXPECT_TRUE(view.v4);
+    EXPECT_EQ(view.payload_offset, PlainFrame::kPayload);
+    EXPECT_EQ(view.payload_length, plain.payload_length);
+    EXPECT_GE(view.payload_length, 32);
+    EXPECT_EQ(view.source_ip, plain.source_ip);
+    EXPECT_EQ(view.destination_ip, plain.destination_ip);
+    EXPECT_EQ(view.destination_port, plain.destination_port);
+    EXPECT_EQ(view.source_key(), plain.source_key);
+    EXPECT_EQ(*header, (Header{.type = MessageType::kMessage,
+                               .index = plain.index,
+                               .counter = Counter{plain.counter}}));
+  }
+  EXPECT_GT(seen, 10'000U);
 }
 
 TEST(OuterPacket, Ipv4HeaderChecksumHolds) {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bench/gateway.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include <rte_mbuf.h>
+
+#include "dataplane/base/check.h"
+#include "drivers/crypto/ipsec_mb.h"
+
+namespace magnetar::bench {
+namespace {
+
+// Twice as many slots as sessions, as a gateway that is not full has.
+std::uint32_t slots_for(std::size_t sessions) {
+  return static_cast<std::uint32_t>(std::max<std::size_t>(std::bit_ceil(2 * sessions), 1024));
+}
+
+}  // namespace
+
+Gateway::Gateway(Cipher cipher, std::size_t sessions)
+    : table_(slots_for(sessions), grace_),
+      routes_(slots_for(sessions), grace_),
+      aead_(make_ipsec_mb(cipher)),
+      rings_(1, 1024, 64),
+      worker_({0, outside, inside, table_, routes_, facts_, *aead_, rings_, stats_}, grace_,
+              IdlePolicy::kPoll) {
+  own_.underlay.add(own().ip);
+  own_.listen_port = own().port;
+  own_.outside_mtu = 9200;
+  own_.add_overlay({own_overlay(), 8});
+  grace_.enter(0);
+  aead_->expand(testing::key_of(1), common_key_);
+  for (std::size_t peer = 0; peer < sessions; ++peer) add(peer, slots_for(sessions));
+}
+
+Gateway::~Gateway() {
+  drain_punted();
+  grace_.leave(0);
+}
+
+void Gateway::add(std::size_t peer, std::uint32_t slots) {
+  testing::PeerSpec spec;
+  // An odd factor spreads the slots; the high bits are only there to be compared.
+  const std::uint32_t slot = static_cast<std::uint32_t>(peer) * 0x9e3779b1U & (slots - 1);
+  spec.local = LocalIndex{(0x5a000000U & ~(slots - 1)) | slot};
+  spec.remote = RemoteIndex{spec.local.raw()};
+  spec.send_key = testing::key_of(1);
+  spec.receive_key = testing::key_of(1);
+  spec.overlay = {overlay(peer)};
+  spec.addr = underlay(peer);
+  table_.publish(testing::make_session(spec, *aead_, own()));
+  sessions_.push_back(table_.find(spec.local));
+  indexes_.push_back(spec.local);
+  MAGNETAR_CHECK(routes_.set(spec.overlay, sessions_.back()));
+}
+
+void Gateway::seal_as_peer(AeadJob& job) {
+  job.key = &common_key_;
+  aead_->seal({&job, 1});
+}
+
+void Gateway::drain_punted() {
+  std::array<rte_mbuf*, 64> mbufs;
+  while (const unsigned count = rings_.take_punted(mbufs))
+    rte_pktmbuf_free_bulk(mbufs.data(), count);
+}
+
+bool Gateway::adds_up() const {
+  std::uint64_t out = stats_.outside.tx_packets.get() + stats_.inside.tx_packets.get();
+  for (const OwnedCounter& dropped : stats_.drops) out += dropped.get();
+  for (const OwnedCounter& punted : stats_.punted) out += punted.get();
+  return out == stats_.outside.rx_packets.get() + stats_.inside.rx_packets.get();
+}
+
+}  // namespace magnetar::bench
