@@ -64,10 +64,11 @@ std::size_t sift(std::span<Inbound> burst, Exits& exits, Judge&& judge) {
 }  // namespace
 
 std::size_t OutsidePipeline::run() {
-  StageClock clock(context_.stats);
+  StageClock clock(context_.stats, bursts_);
   std::array<rte_mbuf*, kBurst> received;
   const std::size_t count = context_.outside.receive(received);
   if (count == 0) return 0;
+  ++bursts_;
   clock.mark(Stage::kOutsideReceive, count);
   const Facts& facts = *context_.facts.load(std::memory_order_acquire);
   classify({received.data(), count}, facts);
