@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/worker_context.h"
 
-#include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 namespace magnetar {
@@ -52,19 +51,6 @@ void Exits::punt_kind(PuntKind kind, std::span<rte_mbuf*> packets) {
   stats.drops[static_cast<std::size_t>(Verdict::kPuntRingFull)].add(rest.size());
   rte_pktmbuf_free_bulk(rest.data(), static_cast<unsigned>(rest.size()));
 }
-
-StageClock::StageClock(WorkerStats& stats) : stats_(stats), last_(rte_rdtsc()) {}
-
-void StageClock::mark(Stage stage, std::size_t packets) {
-  const std::uint64_t now = rte_rdtsc();
-  StageStats& of = stats_.stages[static_cast<std::size_t>(stage)];
-  of.packets.add(packets);
-  of.vectors.add(1);
-  of.cycles.add(now - last_);
-  last_ = now;
-}
-
-void StageClock::skip() { last_ = rte_rdtsc(); }
 
 std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets, Exits& exits,
                      Verdict when_full) {

@@ -238,8 +238,18 @@ def part_bench(every_row=False, json_path=None):
     return tally + Tally(passed=int(good), failed=int(not good))
 
 
+def part_instructions():
+    """Times on shared machines are noise; how many instructions a packet takes is not."""
+    if not shutil.which("valgrind"):
+        return not_run("valgrind is not installed")
+    program = build_release() / "tests" / "bench" / "instruction_count"
+    done = subprocess.run([sys.executable, ROOT / "tests" / "bench" / "instructions.py", program],
+                          check=False, stdin=subprocess.DEVNULL)
+    return Tally(passed=int(done.returncode == 0), failed=int(done.returncode != 0))
+
+
 PARTS = {"unit": part_unit, "sim": part_sim, "system": part_system, "sanitize": part_sanitize,
-         "fuzz": part_fuzz, "e2e": part_e2e}
+         "instructions": part_instructions,         "fuzz": part_fuzz, "e2e": part_e2e}
 
 
 def build_failure(error):

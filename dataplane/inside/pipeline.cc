@@ -19,10 +19,11 @@ constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 }  // namespace
 
 std::size_t InsidePipeline::run() {
-  StageClock clock(context_.stats);
+  StageClock clock(context_.stats, bursts_);
   std::array<rte_mbuf*, kBurst> received;
   const std::size_t count = context_.inside.receive(received);
   if (count == 0) return 0;
+  ++bursts_;
   clock.mark(Stage::kInsideReceive, count);
   const Facts& facts = *context_.facts.load(std::memory_order_acquire);
   accept({received.data(), count}, facts);
@@ -50,8 +51,10 @@ Verdict InsidePipeline::accept_one(rte_mbuf& mbuf, const Facts& facts, Outbound&
   if (!facts.local.contains(inner.source, inner.v4)) return Verdict::kNotOurSource;
   // A packet to the same place as the one before it needs no look-up.
   const RouteKey destination = RouteKey::of(inner.destination, inner.v4);
-  if (destination_count_ == 0 || destination != destinations_[destination_count_ - 1])
+  if (destination_count_ == 0 || destination != destinations_[destination_count_ - 1]) {
+    context_.routes.prefetch(destination);
     destinations_[destination_count_++] = destination;
+  }
   // Field by field: a struct copied whole would wait for the narrow stores that made it.
   out.mbuf = &mbuf;
   out.text = data_of(mbuf);
@@ -89,10 +92,8 @@ void InsidePipeline::find_ways() {
   const std::span ways(ways_.data(), destination_count_);
   for (std::size_t i = 0; i < ways.size(); ++i) {
     ways[i].session = sessions[i];
-    if (sessions[i] != nullptr) rte_prefetch0(sessions[i]);
+    if (sessions[i] != nullptr) rte_prefetch0(&sessions[i]->hot->send_counter);
   }
-  for (const Way& way : ways)
-    if (way.session != nullptr) rte_prefetch0(&way.session->hot->send_counter);
   for (Way& way : ways) {
     if (way.session == nullptr) continue;
     way.remote = way.session->hot->remote.load(std::memory_order_acquire);
@@ -130,10 +131,18 @@ void InsidePipeline::no_tunnel(rte_mbuf* mbuf, const RouteKey& destination, cons
   exits_.punt(mbuf, PuntKind::kNoTunnel);
 }
 
-// One reservation of counters a session.
+// One reservation of counters a session, and its tallies while the line is at hand.
 void InsidePipeline::number() {
-  for (SessionGroup& group : groups_.groups())
-    group.next_counter = group.session->hot->reserve(group.packets);
+  for (SessionGroup& group : groups_.groups()) {
+    SessionHot& hot = *group.session->hot;
+    group.next_counter = hot.reserve(group.packets);
+    // Counters only grow: none of the group is past the ceiling unless its last one is.
+    if (group.next_counter + group.packets > kSendCounterCeiling) {
+      hot.tx_unsent.fetch_add(group.packets, std::memory_order_relaxed);
+    } else {
+      hot.tx_bytes.fetch_add(group.bytes, std::memory_order_relaxed);
+    }
+  }
 }
 
 // Header, nonce and job of each packet, then the cipher.
@@ -160,15 +169,6 @@ void InsidePipeline::seal() {
 // Outer headers; drops what must not leave.
 void InsidePipeline::emit() {
   outside_size_ = 0;
-  for (const SessionGroup& group : groups_.groups()) {
-    SessionHot& hot = *group.session->hot;
-    // Counters only grow: none of the group is past the ceiling unless its last one is.
-    if (group.next_counter > kSendCounterCeiling) {
-      hot.tx_unsent.fetch_add(group.packets, std::memory_order_relaxed);
-    } else {
-      hot.tx_bytes.fetch_add(group.bytes, std::memory_order_relaxed);
-    }
-  }
   for (std::size_t i = 0; i < size_; ++i) {
     const Outbound& packet = burst_[i];
     const Remote& remote = *ways_[packet.way].remote;

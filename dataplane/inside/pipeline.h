@@ -53,6 +53,7 @@ class InsidePipeline {
   SessionGroups groups_;
   std::array<AeadJob, kBurst> jobs_;
   std::array<rte_mbuf*, kBurst> to_outside_;
+  std::uint32_t bursts_ = 0;
   std::size_t size_ = 0;
   std::size_t destination_count_ = 0;
   std::size_t outside_size_ = 0;

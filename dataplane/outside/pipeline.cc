@@ -70,7 +70,7 @@ std::size_t sift(std::span<Inbound> burst, Exits& exits, Judge&& judge) {
 }  // namespace
 
 std::size_t OutsidePipeline::run() {
-  StageClock clock(context_.stats);
+  StageClock clock(context_.stats, bursts_);
   std::array<rte_mbuf*, kBurst> received;
   std::size_t count = 0;
   if (!early_.empty()) {  // they came before whatever the port has now
@@ -81,11 +81,8 @@ std::size_t OutsidePipeline::run() {
   }
   const std::size_t fresh = context_.outside.receive(received);
   if (fresh == 0) return count;
+  ++bursts_;
   clock.mark(Stage::kOutsideReceive, fresh);
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < fresh; ++i) bytes += received[i]->pkt_len;
-  context_.stats.outside.rx_packets.add(fresh);
-  context_.stats.outside.rx_bytes.add(bytes);
   process({received.data(), fresh}, clock);
   return count + fresh;
 }
@@ -130,11 +127,13 @@ bool OutsidePipeline::classify_plain(rte_mbuf& mbuf, const Facts& facts, Inbound
 void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts) {
   size_ = 0;
   stranger_noticed_ = false;
+  std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < received.size(); ++i) {
     if (i + kMbufsAhead < received.size()) rte_prefetch0(received[i + kMbufsAhead]);
     if (i + kDataAhead < received.size())
       rte_prefetch0(rte_pktmbuf_mtod(received[i + kDataAhead], void*));
     rte_mbuf& mbuf = *received[i];
+    bytes += mbuf.pkt_len;
     Inbound& out = burst_[size_];
     const Verdict verdict =
         classify_plain(mbuf, facts, out) ? Verdict::kForward : classify_one(mbuf, facts, out);
@@ -144,6 +143,9 @@ void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts
       exits_.drop(&mbuf, verdict);
     }
   }
+  if (releasing_) return;  // these were counted when they came
+  context_.stats.outside.rx_packets.add(received.size());
+  context_.stats.outside.rx_bytes.add(bytes);
 }
 
 // Any other frame. kForward: `out` is an encrypted packet, whole but for its session.

@@ -68,6 +68,7 @@ class OutsidePipeline {
   SessionGroups groups_;
   std::array<Verdict, kBurst> verdicts_;  // of the commit
   std::array<rte_mbuf*, kBurst> to_inside_;
+  std::uint32_t bursts_ = 0;
   std::size_t size_ = 0;
   std::size_t inside_size_ = 0;
   bool releasing_ = false;         // these have waited already

@@ -55,7 +55,7 @@ class SessionGroups {
   static constexpr std::uint8_t kEmpty = 0xff;
 
   // Makes the session's group the newest.
-  void turn_to(const Session* session) {
+  [[gnu::noinline]] void turn_to(const Session* session) {
     newest_session_ = session;
     if (count_ == 0) return open(session);
     if (!mixed_) {

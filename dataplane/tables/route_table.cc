@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 
-#include <rte_prefetch.h>
 #include <sodium.h>
 
 namespace magnetar {
@@ -17,30 +16,18 @@ RouteTable::RouteTable(std::uint32_t capacity, Grace& grace)
   randombytes_buf(seed_.data(), sizeof(seed_));
 }
 
-// Seeded, so that nobody can pick addresses that meet in one bucket.
-std::size_t RouteTable::bucket_of(const RouteKey& key) const {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(key.high ^ seed_[0]) * (key.low ^ seed_[1]);
-  const auto mixed =
-      static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-  return (mixed ^ (mixed >> 32U)) & mask_;
-}
-
 void RouteTable::find(std::span<const RouteKey> keys, const Session** sessions) const {
-  std::array<const Bucket*, kMaxBurst> buckets;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    buckets[i] = &buckets_[bucket_of(keys[i])];
-    rte_prefetch0(buckets[i]);
-  }
   for (std::size_t i = 0; i < keys.size(); ++i) {
     sessions[i] = nullptr;
-    for (const Bucket* bucket = buckets[i]; bucket != nullptr && sessions[i] == nullptr;
+    for (const Bucket* bucket = &buckets_[bucket_of(keys[i])];
+         bucket != nullptr && sessions[i] == nullptr;
          bucket = bucket->more.load(std::memory_order_acquire)) {
       for (const Entry& entry : bucket->entries) {
         const Session* session = entry.session.load(std::memory_order_acquire);
         if (session != nullptr && entry.holds(keys[i])) sessions[i] = session;
       }
     }
+    if (sessions[i] != nullptr) magnetar::prefetch(sessions[i]);
   }
 }
 

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include <rte_mbuf.h>
 
 #include "dataplane/base/check.h"
-#include "drivers/crypto/ipsec_mb.h"
 
 namespace magnetar::bench {
 namespace {
@@ -20,10 +20,10 @@ std::uint32_t slots_for(std::size_t sessions) {
 
 }  // namespace
 
-Gateway::Gateway(Cipher cipher, std::size_t sessions)
+Gateway::Gateway(std::unique_ptr<Aead> aead, std::size_t sessions)
     : table_(slots_for(sessions), grace_),
       routes_(slots_for(sessions), grace_),
-      aead_(make_ipsec_mb(cipher)),
+      aead_(std::move(aead)),
       rings_(1, 1024, 64),
       worker_({0, outside, inside, table_, routes_, facts_, *aead_, rings_, stats_}, grace_,
               IdlePolicy::kPoll) {

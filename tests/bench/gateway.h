@@ -17,7 +17,7 @@ class Gateway {
  public:
   // Overlay 10.0.0.1/8, underlay 192.0.2.1, port 4242. All sessions have the same raw key both
   // ways, in schedules of their own: so anybody can seal for any of them without touching it.
-  Gateway(Cipher cipher, std::size_t sessions);
+  Gateway(std::unique_ptr<Aead> aead, std::size_t sessions);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "dataplane/base/check.h"
+#include "drivers/crypto/ipsec_mb.h"
 #include "tests/bench/bare_cipher.h"
 #include "tests/bench/gateway.h"
 #include "tests/bench/report.h"
@@ -31,7 +32,7 @@ class Measurement {
  public:
   explicit Measurement(const Case& c)
       : case_(c),
-        gateway_(c.cipher, c.sessions),
+        gateway_(make_ipsec_mb(c.cipher), c.sessions),
         traffic_(gateway_, c.sizes, c.beyond_cache),
         bare_(make_bare_ciphers(c.cipher)) {
     if (!is_drop()) choose_bare();

@@ -23,7 +23,7 @@ class Traffic {
   static constexpr std::size_t kSlice = 256;  // packets at most
 
   // `sizes`: of the inner packets, in turn. `beyond_cache`: the ring is larger than the L3 cache,
-  // else it fits half of the L2 cache and has one slice.
+  // else it fits a quarter of the L2 cache and has one slice.
   Traffic(Gateway& gateway, std::span<const std::uint32_t> sizes, bool beyond_cache);
   ~Traffic();
   Traffic(const Traffic&) = delete;
