@@ -26,6 +26,7 @@ void Keeper::on_time(Now now, Actions& out) {
 }
 
 void Keeper::check(Tunnel& tunnel, Now now, Actions& out) {
+  tunnel.asked = false;
   lifecycle_.ask_traffic(tunnel, now, out);
   if (const auto why = no_longer_good(tunnel, now))
     return lifecycle_.close_and_tell(tunnel.local, label(*why), out);

@@ -46,12 +46,8 @@ Result<void, Refusal> ResponderSide::judge(const handshake::Claim& claim, const 
   const auto verified =
       handshake::verify(claim.certificate, *core_.identity, now.wall, core_.verifier);
   if (!verified) return verified;
-  if (const Tunnel* const newer = newer_tunnel(claim, now, out)) {
-    // Shows whether that tunnel still works: a peer that restarted with its clock set back answers
-    // with a recv_error, and its next stage 1 gets through.
-    out.emplace_back(SendInSession{.session = newer->local,
-                                   .type = wire::MessageType::kTest,
-                                   .subtype = wire::kSubtypeTestRequest});
+  if (Tunnel* const newer = newer_tunnel(claim, now, out)) {
+    ask(*newer, out);
     return fail(Refusal::kStage1TooOld);
   }
   const VpnAddr peer = claim.certificate.overlay_addrs().front();
@@ -73,7 +69,17 @@ Result<void, Refusal> ResponderSide::judge_cheaply(const handshake::Claim& claim
   return {};
 }
 
-const Tunnel* ResponderSide::newer_tunnel(const handshake::Claim& claim, Now now, Actions& out) {
+// Shows whether a tunnel still works: a peer that restarted with its clock set back answers with a
+// recv_error, and its next stage 1 gets through. Not once for each: whoever recorded one stage 1
+// could have the peer flooded with tests.
+void ResponderSide::ask(Tunnel& tunnel, Actions& out) {
+  if (std::exchange(tunnel.asked, true)) return;
+  out.emplace_back(SendInSession{.session = tunnel.local,
+                                 .type = wire::MessageType::kTest,
+                                 .subtype = wire::kSubtypeTestRequest});
+}
+
+Tunnel* ResponderSide::newer_tunnel(const handshake::Claim& claim, Now now, Actions& out) {
   const VpnAddr peer = claim.certificate.overlay_addrs().front();
   const auto all = core_.tunnels.all(peer);
   // Asking may change their order.

@@ -23,7 +23,8 @@ class ResponderSide {
   // All that can be asked without a curve operation.
   [[nodiscard]] Result<void, Refusal> judge_cheaply(const handshake::Claim& claim, Now now) const;
   // A tunnel of this peer that was made after this stage 1.
-  [[nodiscard]] const Tunnel* newer_tunnel(const handshake::Claim& claim, Now now, Actions& out);
+  static void ask(Tunnel& tunnel, Actions& out);
+  [[nodiscard]] Tunnel* newer_tunnel(const handshake::Claim& claim, Now now, Actions& out);
   // Both started: the attempt of ours that goes on, if it is ours that does.
   [[nodiscard]] Pending* race_won(const handshake::Claim& claim);
   [[nodiscard]] Result<void, Refusal> answer(handshake::Responder& responder,

@@ -52,6 +52,7 @@ struct Tunnel {
   bool in = false;
   bool out = true;
   bool doomed = false;  // closed at the next check unless the peer is heard
+  bool asked = false;   // since the last check, because of a stage 1 older than this tunnel
   std::uint64_t send_counter = 0;
   Instant check_at{};
   Duration poll{};         // while a spare tunnel waits to be confirmed: until it is asked again

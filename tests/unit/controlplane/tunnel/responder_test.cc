@@ -77,6 +77,13 @@ TEST(Responder, AStage1OlderThanTheTunnelIsRefusedAndTheTunnelTested) {
   EXPECT_EQ(test.type, wire::MessageType::kTest);
   EXPECT_EQ(test.subtype, wire::kSubtypeTestRequest);
   EXPECT_TRUE(test.plaintext.empty());
+
+  // Whoever recorded that stage 1 must not be able to flood the peer with our tests.
+  EXPECT_TRUE(all<SendInSession>(pair.bob.receive(kAliceAt, old)).empty());
+  pair.pass(5s);
+  pair.bob.traffic.of(stood.bob).in = true;
+  pair.bob.tick();
+  EXPECT_EQ(all<SendInSession>(pair.bob.receive(kAliceAt, old)).size(), 1U);
 }
 
 TEST(Responder, TooOldDoesNotApplyToTunnelsWeStarted) {
