@@ -9,72 +9,17 @@ import json
 import os
 import shutil
 import signal
-import socket
-import struct
-import threading
-import time
 
 import pytest
 
 from lab.lab import GATEWAY, HOST, pair
 from lab.metrics import assert_balanced, changed
+from lab.paced import PacedStream
 from lab.process import Daemon, wait_for
-from lab.traffic import ping, udp_socket
+from lab.traffic import ping
 
 TIMES = int(os.environ.get("MAGNETAR_REHANDSHAKES", "3"))
 RATE = 10_000  # datagrams a second, each way
-TICK = 0.002
-SO_RCVBUFFORCE = 33
-
-
-class PacedStream:
-    """Numbered datagrams at RATE from one side to the other, until stop()."""
-
-    def __init__(self, sender, receiver, address, port):
-        self._source = udp_socket(sender)
-        self._sink = udp_socket(receiver, (address, port), 0.2)
-        self._sink.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 26)
-        self._to = (address, port)
-        self._stopping = threading.Event()
-        self.sent = 0
-        self.received = []
-        self._threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
-        for thread in self._threads:
-            thread.start()
-
-    def _send(self):
-        begin = time.monotonic()
-        while not self._stopping.is_set():
-            due = int((time.monotonic() - begin) * RATE)
-            # After a pause of this machine it catches up, but not in one burst: sockets are finite.
-            for _ in range(min(due - self.sent, 200)):
-                self._source.sendto(struct.pack("!I", self.sent), self._to)
-                self.sent += 1
-            self._stopping.wait(TICK)
-
-    def _receive(self):
-        quiet = 0
-        while quiet < 5:
-            try:
-                self.received.append(struct.unpack("!I", self._sink.recv(64))[0])
-                quiet = 0
-            except TimeoutError:
-                quiet += self._stopping.is_set()
-
-    def stop(self):
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-        self._source.close()
-        self._sink.close()
-
-    def faults(self):
-        """What went wrong; empty: each number came once and in order."""
-        wrong = {"lost": self.sent - len(set(self.received)),
-                 "repeated": len(self.received) - len(set(self.received)),
-                 "reordered": sum(1 for one, next_one in zip(self.received, self.received[1:])
-                                  if next_one < one)}
-        return {fault: number for fault, number in wrong.items() if number}
 
 
 def renew(lab, member, number):
@@ -131,8 +76,8 @@ WAYS = pytest.mark.parametrize("peer_version,how", [
 def test_a_stream_of_10000_a_second(lab, peer_version, how, figure):
     gateway, host = start(lab, peer_version)
     drops = gateway.metrics().drops()
-    streams = [PacedStream(host.space, gateway.space, GATEWAY, 7000),
-               PacedStream(gateway.space, host.space, HOST, 7001)]
+    streams = [PacedStream(host.space, gateway.space, GATEWAY, 7000, RATE),
+               PacedStream(gateway.space, host.space, HOST, 7001, RATE)]
     try:
         rehandshakes(lab, gateway, host, how)
     finally:

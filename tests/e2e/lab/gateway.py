@@ -96,6 +96,10 @@ class Gateway:
     def signal(self, number):
         self._daemon.process.send_signal(number)
 
+    def pid(self):
+        """Of the daemon itself; it runs under `ip netns exec`, which replaces itself."""
+        return self._daemon.pid
+
     def running(self):
         return self._daemon is not None and self._daemon.running()
 
