@@ -20,7 +20,7 @@ from lab.traffic import Sniffer, ping
 
 FLOOD = int(os.environ.get("MAGNETAR_FLOOD", "10000"))  # a second
 SECONDS = 4
-LOAD = 2000  # datagrams of an established tunnel a second, each way
+LOAD = int(os.environ.get("MAGNETAR_LOAD", "2000"))  # datagrams of an established tunnel a second, each way
 HONEST = "10.42.0.9"
 GROWTH = 8 << 20  # bytes: caches that the flood fills, each bounded
 
@@ -47,6 +47,12 @@ class Flood(Daemon):
             lab.space("flood").command("sh", "-c", f"{tool} eth1 {link['address']} "
                                        f"{lab.network.address('gateway')} {variant} {FLOOD} 600 "
                                        f"<{recorded}"), lab.directory / "flood.log")
+
+
+def came(metrics):
+    """Stage 1 that reached the gateway, whatever became of it."""
+    return sum(metrics.total(f"magnetar_{name}_total", kind="handshake")
+               for name in ("punted_packets", "punt_dropped"))
 
 
 def resident(gateway):
@@ -87,6 +93,8 @@ def test_a_flood_of_stage_1(lab, peer_version, variant, limit, reason, figure):
     before, memory = gateway.metrics().drops(), resident(gateway)
 
     def newcomer():
+        flooding = gateway.metrics()
+        wait_for(lambda: came(gateway.metrics()) > came(flooding) + FLOOD // 2, "the flood to come")
         begin = time.monotonic()
         wait_for(lambda: ping(honest.space, GATEWAY, count=1, patience=0.5).received,
                  "an honest host to get in", timeout=20)

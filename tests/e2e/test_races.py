@@ -270,27 +270,21 @@ def test_s17_the_losers_stage_1_comes_late(world, gateway_is):
         settle(world, host, out, back)
 
 
-@pytest.mark.parametrize("count", [QUEUED, 100])
-def test_data_that_overtakes_its_stage_2(world, count):
-    """The host's data comes before the gateway has seen its stage 2. Fails when it is lost though
-    there is room, when the rest is not counted, or when a recv_error ends the tunnel for it."""
-    room = 64
+def test_data_that_overtakes_its_stage_2(world):
+    """The host's data comes before the gateway has seen its stage 2, and waits. Fails when some of
+    it is lost or comes out of order, or when a recv_error ends the tunnel for it."""
+    count = 100
     world.host("higher")
     answer = world.box.hold(stage_2("higher"))
-    before = world.gateway.metrics().drops()
     with world.streams("higher") as (out, back):
         out.send(QUEUED)
         answer.wait()
         back.send(count)
         world.box.wait(Kind(MESSAGE, source="higher"), count)
-        lost = max(0, count - room)
-        wait_for(lambda: refusals(world, before).get("control:index_not_ready", 0) == lost,
-                 f"{lost} packets to be refused")
         answer.release()
         out.assert_each_once()
-        wait_for(lambda: back.all_arrived() or lost and len(back.received) == count - lost,
-                 "the early packets to arrive")
-        assert back.received == list(range(count - lost))
+        back.assert_each_once()
+        assert back.received == list(range(count))
     assert world.box.seen(Kind(RECV_ERROR)) == []
     with world.streams("higher") as (out, back):
         settle(world, "higher", out, back)
@@ -405,7 +399,12 @@ def test_s24_the_gateway_is_the_wrong_responder_and_loses(world):
         there.assert_each_once()
         from_wrong.release()
         with world.streams("lower") as (out, back):
+            # 1.6.1 mislays what it is given while the answer comes.
+            answer = world.box.hold(stage_2("gateway")) if world.old else None
             back.send(QUEUED)
+            if answer:
+                answer.wait()
+                answer.release()
             settle(world, "lower", back, out)
         there.send(QUEUED)
         there.assert_each_once()
