@@ -35,7 +35,8 @@ class SessionTable {
   // Whether a session under this index is about to come. When this says no, find() knows of the
   // session if it came. Any thread.
   [[nodiscard]] bool is_awaited(LocalIndex index) const {
-    return awaited_[index.raw() & mask_].load(std::memory_order_acquire) == index.raw();
+    const std::uint32_t awaited = awaited_[index.raw() & mask_].load(std::memory_order_acquire);
+    return awaited != 0 && awaited == index.raw();
   }
   // find() in steps, for a burst: touch all, then take all, then compare all. What take() returns
   // is a session of another index, or none, where find() would return none.

@@ -273,7 +273,8 @@ TEST(Keeper, ThePeerThatDecidesMayTurnBackToAnotherTunnel) {
     for (int i = 0; i < 3; ++i) {
       pair.pass(5s);
       host.traffic.of(old).in = true;
-      for (const RoutePeer* const route : all<RoutePeer>(host.tick()))
+      const Actions out = host.tick();
+      for (const RoutePeer* const route : all<RoutePeer>(out))
         turned += route->session == old ? 1U : 0U;
     }
     EXPECT_EQ(turned, lower ? 1U : 0U) << "the lower overlay address follows the higher";

@@ -62,6 +62,7 @@ TEST(SessionTable, ASessionIsAwaitedUntilItIsThereOrGivenUp) {
   PeerSpec spec;
   const LocalIndex neighbour{spec.local.raw() ^ 0x100};  // of the same slot
   EXPECT_FALSE(table.is_awaited(spec.local));
+  EXPECT_FALSE(table.is_awaited(LocalIndex{0})) << "is nobody's, and anybody can send it";
   table.await(spec.local);
   EXPECT_TRUE(table.is_awaited(spec.local));
   EXPECT_FALSE(table.is_awaited(neighbour));
