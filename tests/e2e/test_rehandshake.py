@@ -45,7 +45,8 @@ def start(lab, version):
     """A pair with a tunnel, and queues that hold what comes while a busy machine looks away."""
     gateway, host = pair(lab, version=version)
     gateway.space.ip("link", "set", "dev", gateway.DEVICE, "txqueuelen", 10000)
-    assert ping(host.space, GATEWAY, count=3).lost == 0
+    # One: 1.6.1 may mislay what it is given while the answer to its handshake comes.
+    assert ping(host.space, GATEWAY, count=1).lost == 0
     return gateway, host
 
 

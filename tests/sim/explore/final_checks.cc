@@ -55,9 +55,12 @@ void Explorer::check_silence(const Global& state) {
   if (calm.needless_timeouts() > 0 && !scenario_.hopeless)
     return violation("a handshake timed out although the network had recovered");
   Global after = state;
-  for (std::size_t host = 0; host < hosts.size(); ++host)
+  for (std::size_t host = 0; host < hosts.size(); ++host) {
     if (calm.timed_out()[host])
       after.lost = static_cast<std::uint8_t>(after.lost | own_packets(host));
+    for (const std::string& text : hosts[host]->host().missed)  // its stage 2 was dropped
+      after.lost = static_cast<std::uint8_t>(after.lost | packets_with(text));
+  }
   check_delivery(after, hosts);
   check_ends(hosts);
 }
