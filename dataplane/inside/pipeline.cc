@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
 constexpr std::size_t kDataAhead = 4;
 constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
+// The replay window of every Nebula but the newest, whose is larger (protocol/wire.md).
+constexpr std::uint64_t kPeerWindow = 1024;
 
 }  // namespace
 
@@ -39,6 +41,7 @@ std::size_t InsidePipeline::run() {
   send_control_frames(context_, control_exits_);
   transmit(context_.outside, context_.stats.outside, {to_outside_.data(), outside_size_}, exits_,
            Verdict::kOutsideFull);
+  count_late();
   exits_.settle();
   clock.mark(Stage::kInsideTransmit, outside_size_);
   return count;
@@ -164,6 +167,19 @@ void InsidePipeline::seal() {
     job.tag = packet.text + packet.length;
   }
   context_.aead.seal({jobs_.data(), size_});
+}
+
+// Another worker that seals for the same session may have sent what it numbered after us before we
+// have sent ours. The bound: with W workers at work W * kBurst counters of a session are under way,
+// far from a peer's window; a worker that is kept from its core for as long as the others need for
+// the rest of the window breaks it.
+void InsidePipeline::count_late() {
+  for (const SessionGroup& group : groups_.groups()) {
+    const std::uint64_t newest = group.session->hot->send_counter.load(std::memory_order_relaxed);
+    const std::uint64_t first = group.next_counter - group.packets;
+    if (newest - first >= kPeerWindow) [[unlikely]]
+      context_.stats.late.add(group.packets);
+  }
 }
 
 // Outer headers; drops what must not leave.

@@ -41,6 +41,7 @@ class InsidePipeline {
   [[gnu::noinline]] void no_tunnel(rte_mbuf* mbuf, const RouteKey& destination, const Facts& facts);
   void number();
   void seal();
+  void count_late();
   void emit();
   [[gnu::noinline]] void let_kernel_send(const Outbound& packet, const Remote& remote);
 

@@ -282,6 +282,23 @@ TEST(Pipelines, WhatTheControlPlaneGets) {
   EXPECT_TRUE(pair.bob.adds_up());
 }
 
+// Nebula's replay window is 1,024: what another worker sends meanwhile must not run away further.
+TEST(Pipelines, PacketsBehindThePeersWindowAreCounted) {
+  Pair pair;
+  SessionHot& hot = *pair.alice.sessions.find(Pair::to_bob().local)->hot;
+  std::uint64_t others = 0;
+  pair.alice.outside.while_sending([&] { static_cast<void>(hot.reserve(others)); });
+  const auto late_after = [&](std::uint64_t counters) {
+    others = counters;
+    for (int i = 0; i < 10; ++i) pair.alice.inside.arrive(ipv4(kAlice, kBob, 8));
+    pair.alice.run_until_idle();
+    return pair.alice.stats.late.get();
+  };
+  EXPECT_EQ(late_after(0), 0U);
+  EXPECT_EQ(late_after(1023 - 9), 0U);
+  EXPECT_EQ(late_after(1024 - 9), 10U) << "the first of the ten is 1,024 behind the newest";
+}
+
 // Alice's first packets reach Bob before his control thread has opened the session.
 TEST(Pipelines, WhatComesBeforeItsSessionWaitsInOrder) {
   Pair pair;
