@@ -181,10 +181,10 @@ void DataPlane::make_workers() {
   for (std::uint16_t i = 0; i < count; ++i) {
     Lane* const lane = lanes_[i].get();
     lane->aead = make_ipsec_mb(config_.tunnels.cipher);
-    lane->worker =
-        std::make_unique<Worker>(WorkerContext{i, *lane->outside, *lane->inside, *sessions_,
-                                               *routes_, facts_, *lane->aead, *rings_, lane->stats},
-                                 *grace_, idle);
+    lane->worker = std::make_unique<Worker>(
+        WorkerContext{i, *lane->outside, *lane->inside, *sessions_, *routes_, facts_, *lane->aead,
+                      *rings_, lane->stats, count == 1},
+        *grace_, idle);
   }
 }
 

@@ -32,6 +32,7 @@ struct WorkerContext {
   Aead& aead;
   ControlRings& rings;
   WorkerStats& stats;
+  bool alone = false;  // no other worker counts for the sessions
 };
 
 // Collects packets that leave the pipelines sideways, and settles them once a burst.

@@ -15,18 +15,12 @@ namespace {
 constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 constexpr std::size_t kFrameSlack = 18;  // Ethernet and a VLAN tag, in frames of the twin
 
-std::uint8_t first_byte(wire::MessageType type) {
-  return static_cast<std::uint8_t>((wire::Header::kVersion << 4U) | static_cast<unsigned>(type));
-}
-
 }  // namespace
 
 void Publisher::carry_out(OpenSession& action) {
   auto session = std::make_unique<Session>();
   session->local = action.local;
   session->remote_index = action.remote;
-  session->data_header = header_prefix(first_byte(wire::MessageType::kMessage), wire::kSubtypeNone,
-                                       action.remote.raw());
   for (const VpnAddr& addr : action.overlay_addrs) session->sources.add(addr.ip);
   for (const Prefix& network : action.unsafe_networks) session->sources.add(network);
   parts_.aead.expand(action.send_key, session->seal_key);
@@ -49,7 +43,7 @@ void Publisher::carry_out(const MoveSession& action) {
 void Publisher::carry_out(const RoutePeer& action) {
   const Session* session = parts_.sessions.find(action.session);
   MAGNETAR_CHECK(session != nullptr);
-  if (!parts_.routes.set(action.addr, session)) ++overflowed_;
+  if (!parts_.routes.set(action.addr, session->hot)) ++overflowed_;
 }
 
 void Publisher::carry_out(const UnroutePeer& action) { parts_.routes.erase(action.addr); }
@@ -107,9 +101,9 @@ void Publisher::seal_and_send(const Session& session, wire::MessageType type, st
     return;
   }
   std::byte* packet = data_of(*mbuf);
-  store_block(
-      packet,
-      make_header(header_prefix(first_byte(type), subtype, session.remote_index.raw()), counter));
+  store_block(packet, make_header(header_prefix(wire::first_byte(type), subtype,
+                                                session.remote_index.raw()),
+                                  counter));
   std::ranges::copy(plaintext, packet + wire::Header::kSize);
   AeadJob job{};
   store_block(&job.nonce, make_nonce(parts_.aead.cipher(), counter));
@@ -120,7 +114,7 @@ void Publisher::seal_and_send(const Session& session, wire::MessageType type, st
   job.length = static_cast<std::uint32_t>(plaintext.size());
   job.tag = job.text + plaintext.size();
   parts_.aead.seal({&job, 1});
-  session.hot->tx_bytes.fetch_add(plaintext.size(), std::memory_order_relaxed);
+  session.hot->control_tx_bytes.fetch_add(plaintext.size(), std::memory_order_relaxed);
   if (!remote.reachable()) {
     if (!parts_.send_by_kernel(remote.addr, {packet, size})) ++unreachable_;
     rte_pktmbuf_free(mbuf);
@@ -190,7 +184,8 @@ std::optional<SessionTallies> Publisher::tallies(LocalIndex index) const {
   const SessionHot& hot = *session->hot;
   return SessionTallies{hot.rx_packets.load(std::memory_order_relaxed),
                         hot.rx_bytes.load(std::memory_order_relaxed), hot.tx_packets(),
-                        hot.tx_bytes.load(std::memory_order_relaxed),
+                        hot.tx_bytes.load(std::memory_order_relaxed) +
+                            hot.control_tx_bytes.load(std::memory_order_relaxed),
                         hot.send_counter.load(std::memory_order_relaxed)};
 }
 

@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "dataplane/base/cipher.h"
+#include "dataplane/base/prefetch.h"
 #include "dataplane/base/secret.h"
 #include "dataplane/crypto/nonce.h"
 
@@ -25,6 +26,7 @@ class alignas(64) AeadKey {
   AeadKey& operator=(const AeadKey&) = delete;
   [[nodiscard]] const std::byte* reveal() const { return bytes_.data(); }
   [[nodiscard]] std::byte* fill() { return bytes_.data(); }
+  void prefetch() const { magnetar::prefetch(bytes_.data(), kSize); }
 
  private:
   std::array<std::byte, kSize> bytes_{};
@@ -35,11 +37,15 @@ struct alignas(64) AeadJob {
   const AeadKey* key;
   std::byte* text;  // in place
   const std::byte* aad;
-  std::byte* tag;  // 16 bytes; seal writes them, open compares them
+  std::byte* tag;    // 16 bytes; seal writes them, open compares them
+  const void* next;  // a line that whoever comes after the cipher needs: asked for meanwhile
   std::uint32_t length;
-  std::uint32_t aad_length;
+  std::uint16_t aad_length;
   bool authentic;  // set by open
 };
+
+// Jobs between asking for a key and using it.
+inline constexpr std::size_t kKeysAhead = 2;
 
 // One instance a thread: implementations keep scratch state.
 class Aead {
@@ -47,6 +53,7 @@ class Aead {
   virtual ~Aead() = default;
   [[nodiscard]] virtual Cipher cipher() const = 0;
   virtual void expand(const TransportKey& key, AeadKey& out) = 0;
+  // Both ask for the keys of jobs ahead; the caller did for the first kKeysAhead, if it cares.
   virtual void seal(std::span<AeadJob> jobs) = 0;
   // Opens in place; where `authentic` comes out false the text is garbage and must go nowhere.
   virtual void open(std::span<AeadJob> jobs) = 0;

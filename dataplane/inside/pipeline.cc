@@ -27,7 +27,7 @@ std::size_t InsidePipeline::run() {
   clock.mark(Stage::kInsideReceive, count);
   const Facts& facts = *context_.facts.load(std::memory_order_acquire);
   accept({received.data(), count}, facts);
-  find_ways();
+  context_.routes.find({destinations_.data(), destination_count_}, sessions_.data());
   route(facts);
   clock.mark(Stage::kInsideRoute, count);
   number();
@@ -59,7 +59,7 @@ Verdict InsidePipeline::accept_one(rte_mbuf& mbuf, const Facts& facts, Outbound&
   out.mbuf = &mbuf;
   out.text = data_of(mbuf);
   out.length = static_cast<std::uint16_t>(packet.size());
-  out.way = static_cast<std::uint8_t>(destination_count_ - 1);
+  out.destination = static_cast<std::uint8_t>(destination_count_ - 1);
   return Verdict::kForward;
 }
 
@@ -84,34 +84,19 @@ void InsidePipeline::accept(std::span<rte_mbuf*> received, const Facts& facts) {
   context_.stats.inside.rx_bytes.add(bytes);
 }
 
-// From destination to session to what changes of it to where it is: each step touches what the
-// next one needs, for all of the burst.
-void InsidePipeline::find_ways() {
-  std::array<const Session*, kBurst> sessions;
-  context_.routes.find({destinations_.data(), destination_count_}, sessions.data());
-  const std::span ways(ways_.data(), destination_count_);
-  for (std::size_t i = 0; i < ways.size(); ++i) {
-    ways[i].session = sessions[i];
-    if (sessions[i] != nullptr) rte_prefetch0(&sessions[i]->hot->send_counter);
-  }
-  for (Way& way : ways) {
-    if (way.session == nullptr) continue;
-    way.remote = way.session->hot->remote.load(std::memory_order_acquire);
-    rte_prefetch0(way.remote);
-  }
-}
-
 // Keeps what has a tunnel and fits into the outside MTU.
 void InsidePipeline::route(const Facts& facts) {
-  const std::size_t most = facts.outside_mtu + wire::kEthernetSize;
+  // The peer's outer header is on its way from memory: it is asked only when it matters.
+  const std::size_t surely_fits =
+      facts.outside_mtu + wire::kEthernetSize - kOverhead - wire::OuterTemplate::kMostSize;
   groups_.clear();
   std::size_t kept = 0;
   for (std::size_t i = 0; i < size_; ++i) {
     const Outbound& packet = burst_[i];
-    const auto& [session, remote] = ways_[packet.way];
+    SessionHot* session = sessions_[packet.destination];
     if (session == nullptr) {
-      no_tunnel(packet.mbuf, destinations_[packet.way], facts);
-    } else if (remote->reachable() && packet.length + kOverhead + remote->header.size() > most) {
+      no_tunnel(packet.mbuf, destinations_[packet.destination], facts);
+    } else if (packet.length > surely_fits && is_too_big(packet, *session, facts)) {
       exits_.drop(packet.mbuf, Verdict::kTooBig);
     } else {
       if (kept != i) burst_[kept] = packet;
@@ -119,6 +104,14 @@ void InsidePipeline::route(const Facts& facts) {
     }
   }
   size_ = kept;
+}
+
+// What has no next hop yet goes through the kernel, which may fragment it.
+bool InsidePipeline::is_too_big(const Outbound& packet, const SessionHot& session,
+                                const Facts& facts) {
+  const Remote& remote = *session.remote.load(std::memory_order_acquire);
+  return remote.reachable() &&
+         packet.length + kOverhead + remote.header.size() > facts.outside_mtu + wire::kEthernetSize;
 }
 
 // The slow way out: nobody is there, or not yet.
@@ -134,18 +127,20 @@ void InsidePipeline::no_tunnel(rte_mbuf* mbuf, const RouteKey& destination, cons
 // One reservation of counters a session, and its tallies while the line is at hand.
 void InsidePipeline::number() {
   for (SessionGroup& group : groups_.groups()) {
-    SessionHot& hot = *group.session->hot;
+    SessionHot& hot = *group.session;
+    group.remote = hot.remote.load(std::memory_order_acquire);
     group.next_counter = hot.reserve(group.packets);
     // Counters only grow: none of the group is past the ceiling unless its last one is.
     if (group.next_counter + group.packets > kSendCounterCeiling) {
       hot.tx_unsent.fetch_add(group.packets, std::memory_order_relaxed);
     } else {
-      hot.tx_bytes.fetch_add(group.bytes, std::memory_order_relaxed);
+      hot.count_sent(group.bytes, context_.alone);
     }
   }
 }
 
-// Header, nonce and job of each packet, then the cipher.
+// Header, nonce and job of each packet, then the cipher. It asks for keys ahead of their use, but
+// not for those that it begins with.
 void InsidePipeline::seal() {
   const Cipher cipher = context_.aead.cipher();
   for (std::size_t i = 0; i < size_; ++i) {
@@ -156,12 +151,14 @@ void InsidePipeline::seal() {
     AeadJob& job = jobs_[i];
     store_block(header, make_header(group.session->data_header, counter));
     store_block(&job.nonce, make_nonce(cipher, counter));
-    job.key = &group.session->seal_key;
+    job.key = group.session->seal_key;
     job.aad = header;
     job.aad_length = wire::Header::kSize;
     job.text = packet.text;
     job.length = packet.length;
     job.tag = packet.text + packet.length;
+    job.next = group.remote;  // for the outer header
+    if (i < kKeysAhead) job.key->prefetch();
   }
   context_.aead.seal({jobs_.data(), size_});
 }
@@ -171,8 +168,10 @@ void InsidePipeline::emit() {
   outside_size_ = 0;
   for (std::size_t i = 0; i < size_; ++i) {
     const Outbound& packet = burst_[i];
-    const Remote& remote = *ways_[packet.way].remote;
-    if (groups_[packet.group].next_counter > kSendCounterCeiling) {
+    if (i + kDataAhead < size_) rte_prefetch0(groups_[burst_[i + kDataAhead].group].remote);
+    const SessionGroup& group = groups_[packet.group];
+    const Remote& remote = *group.remote;
+    if (group.next_counter > kSendCounterCeiling) {
       exits_.drop(packet.mbuf, Verdict::kCounterExhausted);
     } else if (!remote.reachable()) {
       let_kernel_send(packet, remote);

@@ -13,10 +13,10 @@ namespace magnetar {
 // One packet between accept and transmit.
 struct Outbound {
   rte_mbuf* mbuf;
-  std::byte* text;       // the inner packet, sealed in place
-  std::uint16_t length;  // of it
-  std::uint8_t way;      // which of the burst's destinations
-  std::uint8_t group;    // which of its sessions
+  std::byte* text;           // the inner packet, sealed in place
+  std::uint16_t length;      // of it
+  std::uint8_t destination;  // which of the burst's
+  std::uint8_t group;        // which of its sessions
 };
 
 class InsidePipeline {
@@ -27,18 +27,14 @@ class InsidePipeline {
   std::size_t run();
 
  private:
-  // Where a destination's packets go.
-  struct Way {
-    const Session* session;
-    const Remote* remote;
-  };
-
   void accept(std::span<rte_mbuf*> received, const Facts& facts);
   [[nodiscard, gnu::always_inline]] inline Verdict accept_one(rte_mbuf& mbuf, const Facts& facts,
                                                               Outbound& out);
-  void find_ways();
   void route(const Facts& facts);
   [[gnu::noinline]] void no_tunnel(rte_mbuf* mbuf, const RouteKey& destination, const Facts& facts);
+  [[nodiscard, gnu::noinline]] static bool is_too_big(const Outbound& packet,
+                                                      const SessionHot& session,
+                                                      const Facts& facts);
   void number();
   void seal();
   void emit();
@@ -49,7 +45,7 @@ class InsidePipeline {
   Exits control_exits_;  // the burst's own are not settled yet, and have room for it alone
   std::array<Outbound, kBurst> burst_;
   std::array<RouteKey, kBurst> destinations_;  // that differ from the one before
-  std::array<Way, kBurst> ways_;               // one a destination
+  std::array<SessionHot*, kBurst> sessions_;   // one a destination
   SessionGroups groups_;
   std::array<AeadJob, kBurst> jobs_;
   std::array<rte_mbuf*, kBurst> to_outside_;

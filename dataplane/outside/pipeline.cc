@@ -191,28 +191,23 @@ Verdict OutsidePipeline::classify_clear(rte_mbuf& mbuf, const wire::Header& head
   return Verdict::kPunted;
 }
 
-// From index to session to what changes of it: each step touches what the next one needs, for all
-// of the burst.
+// From index to session: each step touches what the next one needs, for all of the burst.
 void OutsidePipeline::find_sessions() {
   for (Inbound& packet : std::span(burst_.data(), size_)) {
-    packet.session = context_.sessions.take(packet.index);
-    if (packet.session != nullptr) rte_prefetch0(packet.session);
+    SessionHot* session = packet.session = context_.sessions.take(packet.index);
+    if (session == nullptr) continue;
+    rte_prefetch0(&session->lock);
+    rte_prefetch0(session->window.place_of(Counter{packet.counter}));
   }
   std::size_t unknown = 0;
-  const Session* before = nullptr;
   size_ = sift({burst_.data(), size_}, exits_, [&](Inbound& packet, std::size_t) {
-    const Session* session = packet.session;
-    if (session == nullptr || session->local != packet.index || early_.holds(packet.index))
-        [[unlikely]] {
-      if (waits(packet)) return Verdict::kPunted;
-      session = packet.session = context_.sessions.find(packet.index);
-      if (session == nullptr) return unknown_index(packet, unknown);
-    }
-    if (session != before) {
-      rte_prefetch0(&session->hot->lock);
-      rte_prefetch0(session->hot->window.place_of(Counter{packet.counter}));
-      before = session;
-    }
+    if (packet.session != nullptr && packet.session->local == packet.index &&
+        !early_.holds(packet.index)) [[likely]]
+      return Verdict::kForward;
+    if (waits(packet)) return Verdict::kPunted;
+    const Session* session = context_.sessions.find(packet.index);
+    if (session == nullptr) return unknown_index(packet, unknown);
+    packet.session = session->hot;
     return Verdict::kForward;
   });
 }
@@ -244,7 +239,7 @@ void OutsidePipeline::prepare() {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < size_; ++i) {
     const Inbound& packet = burst_[i];
-    const Verdict verdict = verdict_of(packet.session->hot->window.check(Counter{packet.counter}));
+    const Verdict verdict = verdict_of(packet.session->window.check(Counter{packet.counter}));
     if (verdict != Verdict::kForward) {
       // A stranger's counters collide with those that the peer has used.
       notice_stranger(packet);
@@ -255,12 +250,14 @@ void OutsidePipeline::prepare() {
     groups_.add(packet.session, length);
     AeadJob& job = jobs_[kept];
     store_block(&job.nonce, make_nonce(cipher, packet.counter));
-    job.key = &packet.session->open_key;
+    job.key = &packet.session->session->open_key;
     job.aad = packet.packet;
     job.aad_length = wire::Header::kSize;
     job.text = packet.packet + wire::Header::kSize;
     job.length = length;
     job.tag = job.text + length;
+    job.next = packet.session->session;  // for the source's address
+    if (kept < kKeysAhead) job.key->prefetch();
     if (kept != i) burst_[kept] = packet;
     ++kept;
   }
@@ -273,7 +270,7 @@ void OutsidePipeline::commit() {
 }
 
 void OutsidePipeline::commit(const SessionGroup& group) {
-  SessionHot& hot = *group.session->hot;
+  SessionHot& hot = *group.session;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   rte_spinlock_lock(&hot.lock);
@@ -291,13 +288,14 @@ void OutsidePipeline::commit(const SessionGroup& group) {
 }
 
 Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
-  const std::uint64_t expected = packet.session->hot->remote_key.load(std::memory_order_relaxed);
+  const std::uint64_t expected = packet.session->remote_key.load(std::memory_order_relaxed);
   if (packet.source_key != expected) notice_move(packet);
   const ByteView text(packet.packet + wire::Header::kSize, packet.length - kOverhead);
   if (packet.type != wire::MessageType::kMessage) return punt_message(packet, text);
   wire::InnerView inner;
   if (!wire::parse_inner(text, inner)) return Verdict::kInnerMalformed;
-  if (!packet.session->sources.contains(inner.source, inner.v4)) return Verdict::kWrongSource;
+  if (!packet.session->session->sources.contains(inner.source, inner.v4))
+    return Verdict::kWrongSource;
   if (!facts.local.contains(inner.destination, inner.v4)) return Verdict::kNotForUs;
   set_data(*packet.mbuf, text.data(), text.size());
   return Verdict::kForward;
@@ -332,7 +330,7 @@ Verdict OutsidePipeline::punt_message(Inbound& packet, ByteView text) {
 // handshake too late and believes in a tunnel (protocol/handshake.md 7.2). One notice a burst.
 void OutsidePipeline::notice_stranger(const Inbound& packet) {
   if (stranger_noticed_) return;
-  if (packet.source_key == packet.session->hot->remote_key.load(std::memory_order_relaxed)) return;
+  if (packet.source_key == packet.session->remote_key.load(std::memory_order_relaxed)) return;
   stranger_noticed_ = true;
   PuntMeta meta;
   meta.kind = PuntKind::kForged;
@@ -344,7 +342,7 @@ void OutsidePipeline::notice_stranger(const Inbound& packet) {
 
 // Once until the control thread has dealt with it: a peer's every packet may come from elsewhere.
 void OutsidePipeline::notice_move(const Inbound& packet) {
-  std::atomic<bool>& noticed = packet.session->hot->move_noticed;
+  std::atomic<bool>& noticed = packet.session->move_noticed;
   if (noticed.load(std::memory_order_relaxed) || noticed.exchange(true)) return;
   PuntMeta meta;
   meta.kind = PuntKind::kMoved;

@@ -15,7 +15,7 @@ namespace magnetar {
 struct alignas(64) Inbound {
   rte_mbuf* mbuf;
   std::byte* packet;  // the Nebula packet: header, text, tag
-  const Session* session;
+  SessionHot* session;
   std::uint64_t counter;
   std::uint64_t source_key;  // for the roaming check, after the tag has verified
   LocalIndex index;

@@ -10,12 +10,14 @@
 
 namespace magnetar {
 
-struct Session;
+struct Remote;
+struct SessionHot;
 
 // One session's packets, in the order in which they came.
 struct SessionGroup {
-  const Session* session = nullptr;
+  SessionHot* session = nullptr;
   std::uint64_t next_counter = 0;  // sealing: of a run that is the group's alone
+  const Remote* remote = nullptr;  // sealing: where all of them go
   std::uint32_t bytes = 0;
   std::uint8_t packets = 0;
   std::uint8_t first = 0;  // numbers of packets, chained by SessionGroups::next()
@@ -34,7 +36,7 @@ class SessionGroups {
     mixed_ = false;
   }
   // The next packet of the burst. Returns its group's number.
-  std::uint8_t add(const Session* session, std::uint32_t bytes) {
+  std::uint8_t add(SessionHot* session, std::uint32_t bytes) {
     const auto packet = static_cast<std::uint8_t>(packets_++);
     // Most bursts are of few sessions, and a packet's is most often that of the packet before.
     if (session != newest_session_) turn_to(session);
@@ -55,7 +57,7 @@ class SessionGroups {
   static constexpr std::uint8_t kEmpty = 0xff;
 
   // Makes the session's group the newest.
-  [[gnu::noinline]] void turn_to(const Session* session) {
+  [[gnu::noinline]] void turn_to(SessionHot* session) {
     newest_session_ = session;
     if (count_ == 0) return open(session);
     if (!mixed_) {
@@ -71,7 +73,7 @@ class SessionGroups {
     slots_[slot] = static_cast<std::uint8_t>(count_);
     open(session);
   }
-  void open(const Session* session) {
+  void open(SessionHot* session) {
     newest_ = static_cast<std::uint8_t>(count_++);
     SessionGroup& group = groups_[newest_];
     group.session = session;
@@ -79,7 +81,7 @@ class SessionGroups {
     group.packets = 0;
     group.last = static_cast<std::uint8_t>(packets_ - 1);
   }
-  static std::size_t slot_of(const Session* session) {
+  static std::size_t slot_of(const SessionHot* session) {
     const auto address = reinterpret_cast<std::uintptr_t>(session);
     return (address / 64 * 0x9e3779b97f4a7c15ULL) >> 57U;  // to 7 bits: kSlots
   }
@@ -89,7 +91,7 @@ class SessionGroups {
   std::array<std::uint8_t, kSlots> slots_;
   std::size_t count_ = 0;
   std::size_t packets_ = 0;
-  const Session* newest_session_ = nullptr;
+  const SessionHot* newest_session_ = nullptr;
   std::uint8_t newest_ = 0;
   bool mixed_ = false;  // more than one session: slots_ is in use
 };

@@ -16,18 +16,17 @@ RouteTable::RouteTable(std::uint32_t capacity, Grace& grace)
   randombytes_buf(seed_.data(), sizeof(seed_));
 }
 
-void RouteTable::find(std::span<const RouteKey> keys, const Session** sessions) const {
+void RouteTable::find(std::span<const RouteKey> keys, SessionHot** sessions) const {
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    sessions[i] = nullptr;
-    for (const Bucket* bucket = &buckets_[bucket_of(keys[i])];
-         bucket != nullptr && sessions[i] == nullptr;
-         bucket = bucket->more.load(std::memory_order_acquire)) {
-      for (const Entry& entry : bucket->entries) {
-        const Session* session = entry.session.load(std::memory_order_acquire);
-        if (session != nullptr && entry.holds(keys[i])) sessions[i] = session;
+    const Bucket* bucket = &buckets_[bucket_of(keys[i])];
+    SessionHot* found = bucket->find(keys[i]);
+    while (found == nullptr) [[unlikely]] {
+        bucket = bucket->more.load(std::memory_order_acquire);
+        if (bucket == nullptr) break;
+        found = bucket->find(keys[i]);
       }
-    }
-    if (sessions[i] != nullptr) magnetar::prefetch(sessions[i]);
+    sessions[i] = found;
+    magnetar::prefetch(found);
   }
 }
 
@@ -51,7 +50,7 @@ RouteTable::Place RouteTable::free_place(const RouteKey& key) {
   return {bucket->more, 0};
 }
 
-bool RouteTable::set(VpnAddr addr, const Session* session) {
+bool RouteTable::set(VpnAddr addr, SessionHot* session) {
   const RouteKey key = RouteKey::of(addr.ip);
   if (const Place place = place_of(key); place.bucket != nullptr) {
     place.bucket->entries[place.entry].session.store(session, std::memory_order_release);

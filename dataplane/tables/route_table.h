@@ -21,7 +21,7 @@
 
 namespace magnetar {
 
-struct Session;
+struct SessionHot;
 
 // A mapped address (IpAddr) as two words, in the byte order of memory.
 struct RouteKey {
@@ -58,15 +58,15 @@ class RouteTable {
   RouteTable(const RouteTable&) = delete;
   RouteTable& operator=(const RouteTable&) = delete;
 
-  // Workers: the sessions of up to kMaxBurst addresses, their first lines asked for; nullptr where
-  // there is none. Valid until the worker is quiescent.
-  void find(std::span<const RouteKey> keys, const Session** sessions) const;
+  // Workers: the sessions of up to kMaxBurst addresses, what sealing needs of them asked for;
+  // nullptr where there is none. Valid until the worker is quiescent.
+  void find(std::span<const RouteKey> keys, SessionHot** sessions) const;
 
   // Worth a call as soon as the address is known, some packets before find().
   void prefetch(const RouteKey& key) const { magnetar::prefetch(&buckets_[bucket_of(key)]); }
 
   // Control thread. False: the table is full.
-  [[nodiscard]] bool set(VpnAddr addr, const Session* session);
+  [[nodiscard]] bool set(VpnAddr addr, SessionHot* session);
   void erase(VpnAddr addr);
   // Makes room of what every worker has let go of. Never waits.
   void reap();
@@ -75,18 +75,27 @@ class RouteTable {
   // In use: `session` is set. Free: `erased` is not set either. A reader that sees a session sees
   // its key, since the key of an entry changes only after a grace period without a session.
   struct Entry {
-    std::atomic<const Session*> session{nullptr};
+    std::atomic<SessionHot*> session{nullptr};
     std::atomic<std::uint64_t> high{0};
     std::atomic<std::uint64_t> low{0};
     [[nodiscard]] bool holds(const RouteKey& key) const {
-      return high.load(std::memory_order_relaxed) == key.high &&
-             low.load(std::memory_order_relaxed) == key.low;
+      return ((high.load(std::memory_order_relaxed) ^ key.high) |
+              (low.load(std::memory_order_relaxed) ^ key.low)) == 0;
     }
   };
   struct alignas(64) Bucket {
     std::array<Entry, 2> entries;
     std::atomic<Bucket*> more{nullptr};
     std::uint8_t waiting = 0;  // control thread: a bit for each entry that waits for the workers
+
+    // Chosen without branches: which of the two it is cannot be foretold.
+    [[nodiscard]] SessionHot* find(const RouteKey& key) const {
+      SessionHot* const first = entries[0].session.load(std::memory_order_acquire);
+      SessionHot* const second = entries[1].session.load(std::memory_order_acquire);
+      SessionHot* const mine = entries[0].holds(key) ? first : nullptr;
+      SessionHot* const other = entries[1].holds(key) ? second : nullptr;
+      return mine != nullptr ? mine : other;
+    }
   };
   struct Erased {
     Grace::Token token;

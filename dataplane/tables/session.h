@@ -16,11 +16,9 @@
 namespace magnetar {
 
 struct Session : InSlab<Session> {
-  // Read for every packet: one line beside the key schedules.
   LocalIndex local;
   RemoteIndex remote_index;
-  std::uint64_t data_header = 0;  // header_prefix of a data packet to this peer
-  SessionHot* hot = nullptr;      // = owned_hot
+  SessionHot* hot = nullptr;  // = owned_hot
   // Inner source addresses that the peer's certificate vouches for (protocol/firewall.md 3.1): its
   // own addresses as hosts, and the networks behind it.
   PrefixSet sources;

@@ -4,6 +4,8 @@
 #include <bit>
 
 #include "dataplane/base/check.h"
+#include "dataplane/crypto/nonce.h"
+#include "dataplane/wire/header.h"
 
 namespace magnetar {
 
@@ -14,9 +16,11 @@ SessionTable::SessionTable(std::uint32_t slots, Grace& grace)
 
 // The workers have stopped: nothing needs to wait any more.
 SessionTable::~SessionTable() {
-  for (std::atomic<const Session*>& slot : slots_) {
-    const std::unique_ptr<const Session> session{slot.load()};
-    if (session != nullptr) delete session->hot->remote.load();
+  for (const std::atomic<SessionHot*>& slot : slots_) {
+    const SessionHot* hot = slot.load();
+    if (hot == nullptr) continue;
+    delete hot->remote.load();
+    delete hot->session;  // and with it, what is hot of it
   }
 }
 
@@ -31,19 +35,24 @@ void SessionTable::unawait(LocalIndex index) {
 }
 
 void SessionTable::publish(std::unique_ptr<const Session> session) {
-  std::atomic<const Session*>& slot = slots_[session->local.raw() & mask_];
+  SessionHot& hot = *session->hot;
+  std::atomic<SessionHot*>& slot = slots_[session->local.raw() & mask_];
   MAGNETAR_CHECK(slot.load(std::memory_order_relaxed) == nullptr);
-  const LocalIndex index = session->local;
-  slot.store(session.release(), std::memory_order_release);
-  unawait(index);
+  hot.local = session->local;
+  hot.data_header = header_prefix(wire::first_byte(wire::MessageType::kMessage), wire::kSubtypeNone,
+                                  session->remote_index.raw());
+  hot.seal_key = &session->seal_key;
+  hot.session = session.release();
+  slot.store(&hot, std::memory_order_release);
+  unawait(hot.local);
 }
 
 void SessionTable::retire(LocalIndex index) {
   MAGNETAR_CHECK(find(index) != nullptr);
-  std::unique_ptr<const Session> session{
-      slots_[index.raw() & mask_].exchange(nullptr, std::memory_order_acq_rel)};
+  const SessionHot& hot = *slots_[index.raw() & mask_].exchange(nullptr, std::memory_order_acq_rel);
+  std::unique_ptr<const Session> session{hot.session};
   // Workers that still hold the session may send with its remote until the grace period ends.
-  std::unique_ptr<const Remote> remote{session->hot->remote.load(std::memory_order_relaxed)};
+  std::unique_ptr<const Remote> remote{hot.remote.load(std::memory_order_relaxed)};
   retire(std::move(session), std::move(remote));
 }
 

@@ -28,8 +28,8 @@ class SessionTable {
   [[nodiscard]] std::uint32_t slot_of(LocalIndex index) const { return index.raw() & mask_; }
   // Any thread; valid until the worker is quiescent (control thread: until it retires it).
   [[nodiscard]] const Session* find(LocalIndex index) const {
-    const Session* session = slots_[index.raw() & mask_].load(std::memory_order_acquire);
-    return session != nullptr && session->local == index ? session : nullptr;
+    const SessionHot* hot = take(index);
+    return hot != nullptr && hot->local == index ? hot->session : nullptr;
   }
 
   // Whether a session under this index is about to come. When this says no, find() knows of the
@@ -39,9 +39,9 @@ class SessionTable {
     return awaited != 0 && awaited == index.raw();
   }
   // find() in steps, for a burst: touch all, then take all, then compare all. What take() returns
-  // is a session of another index, or none, where find() would return none.
+  // is of another index, or none, where find() would return none.
   void prefetch(LocalIndex index) const { rte_prefetch0(&slots_[index.raw() & mask_]); }
-  [[nodiscard]] const Session* take(LocalIndex index) const {
+  [[nodiscard]] SessionHot* take(LocalIndex index) const {
     return slots_[index.raw() & mask_].load(std::memory_order_acquire);
   }
 
@@ -57,8 +57,8 @@ class SessionTable {
   // Every published session; `visit` may move the one it is given.
   template <typename Visit>
   void for_each(Visit&& visit) const {
-    for (const std::atomic<const Session*>& slot : slots_)
-      if (const Session* session = slot.load(std::memory_order_relaxed)) visit(*session);
+    for (const std::atomic<SessionHot*>& slot : slots_)
+      if (const SessionHot* hot = slot.load(std::memory_order_relaxed)) visit(*hot->session);
   }
   // Frees what every worker has let go of. Never waits. Returns how many objects still wait.
   std::size_t reap();
@@ -72,7 +72,7 @@ class SessionTable {
   void retire(std::unique_ptr<const Session> session, std::unique_ptr<const Remote> remote);
 
   std::uint32_t mask_;
-  HugeArray<std::atomic<const Session*>> slots_;
+  HugeArray<std::atomic<SessionHot*>> slots_;
   std::vector<std::atomic<std::uint32_t>> awaited_;  // by slot; 0, no session's index: none is
   Grace& grace_;
   std::deque<Retired> retired_;  // oldest first

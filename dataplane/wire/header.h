@@ -30,6 +30,10 @@ struct Header {
   friend constexpr bool operator==(const Header&, const Header&) = default;
 };
 
+[[nodiscard]] constexpr std::uint8_t first_byte(MessageType type) {
+  return static_cast<std::uint8_t>((Header::kVersion << 4U) | static_cast<unsigned>(type));
+}
+
 inline constexpr std::size_t kTagSize = 16;  // of both AEADs, at the end of a packet
 
 // Checks length, version, type and subtype. Any thread; never allocates.

@@ -196,6 +196,8 @@ struct OuterPath {
 // The whole outer header of a peer. Immutable once made.
 class OuterTemplate {
  public:
+  static constexpr std::size_t kMostSize = kEthernetSize + kIpv6Size + kUdpSize;
+
   OuterTemplate() = default;
   explicit OuterTemplate(const OuterPath& path);
   [[nodiscard]] std::size_t size() const { return size_; }  // 42 or 62 bytes
@@ -234,7 +236,7 @@ class OuterTemplate {
   alignas(64) std::uint32_t partial_sum_ = 0;  // IPv4 header, or IPv6 pseudo-header and UDP,
                                                // without lengths
   std::uint8_t size_ = 0;
-  std::array<std::byte, 62> bytes_{};
+  std::array<std::byte, kMostSize> bytes_{};
 };
 
 }  // namespace magnetar::wire

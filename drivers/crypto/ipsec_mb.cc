@@ -43,12 +43,9 @@ bool same_tag(const Tag& computed, const std::byte* received) {
   return (difference[0] | difference[1]) == 0;
 }
 
-constexpr std::size_t kKeysAhead = 2;  // jobs between touching a key schedule and using it
-
 // Key schedules of other sessions are out of reach of the hardware's prefetchers.
 void prefetch_key(std::span<const AeadJob> jobs, std::size_t job) {
-  if (job >= jobs.size() || (job > 0 && jobs[job].key == jobs[job - 1].key)) return;
-  prefetch(jobs[job].key->reveal(), sizeof(gcm_key_data));
+  if (job < jobs.size() && jobs[job].key != jobs[job - 1].key) jobs[job].key->prefetch();
 }
 
 // Direct calls: the job and burst interfaces gain nothing for GCM (docs/performance.md).
@@ -62,10 +59,10 @@ class AesGcm final : public Aead {
   }
 
   void seal(std::span<AeadJob> jobs) override {
-    for (std::size_t i = 0; i < kKeysAhead; ++i) prefetch_key(jobs, i);
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       prefetch_key(jobs, i + kKeysAhead);
       AeadJob& job = jobs[i];
+      prefetch(job.next);
       std::uint8_t* text = u8p(job.text);
       IMB_AES256_GCM_ENC(manager_.get(), schedule(*job.key), &scratch_, text, text, job.length,
                          nonce(job), u8p(job.aad), job.aad_length, u8p(job.tag), kTag);
@@ -74,10 +71,10 @@ class AesGcm final : public Aead {
 
   void open(std::span<AeadJob> jobs) override {
     Tag computed;
-    for (std::size_t i = 0; i < kKeysAhead; ++i) prefetch_key(jobs, i);
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       prefetch_key(jobs, i + kKeysAhead);
       AeadJob& job = jobs[i];
+      prefetch(job.next);
       std::uint8_t* text = u8p(job.text);
       IMB_AES256_GCM_DEC(manager_.get(), schedule(*job.key), &scratch_, text, text, job.length,
                          nonce(job), u8p(job.aad), job.aad_length, u8p(computed.data()), kTag);
@@ -142,6 +139,7 @@ class ChaChaPoly final : public Aead {
   static void describe(IMB_JOB& job, const AeadJob& from, IMB_CIPHER_DIRECTION direction,
                        std::byte* tag) {
     const bool encrypt = direction == IMB_DIR_ENCRYPT;
+    prefetch(from.next);
     job.cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
     job.hash_alg = IMB_AUTH_CHACHA20_POLY1305;
     job.cipher_direction = direction;

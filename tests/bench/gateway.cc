@@ -25,7 +25,7 @@ Gateway::Gateway(std::unique_ptr<Aead> aead, std::size_t sessions)
       routes_(slots_for(sessions), grace_),
       aead_(std::move(aead)),
       rings_(1, 1024, 64),
-      worker_({0, outside, inside, table_, routes_, facts_, *aead_, rings_, stats_}, grace_,
+      worker_({0, outside, inside, table_, routes_, facts_, *aead_, rings_, stats_, true}, grace_,
               IdlePolicy::kPoll) {
   own_.underlay.add(own().ip);
   own_.listen_port = own().port;
@@ -54,7 +54,7 @@ void Gateway::add(std::size_t peer, std::uint32_t slots) {
   table_.publish(testing::make_session(spec, *aead_, own()));
   sessions_.push_back(table_.find(spec.local));
   indexes_.push_back(spec.local);
-  MAGNETAR_CHECK(routes_.set(spec.overlay, sessions_.back()));
+  MAGNETAR_CHECK(routes_.set(spec.overlay, sessions_.back()->hot));
 }
 
 void Gateway::seal_as_peer(AeadJob& job) {

@@ -32,7 +32,6 @@ std::unique_ptr<Session> make_session(const PeerSpec& spec, Aead& aead, const Un
   auto session = std::make_unique<Session>();
   session->local = spec.local;
   session->remote_index = spec.remote;
-  session->data_header = header_prefix(0x11, 0, spec.remote.raw());
   session->sources.add(spec.overlay.ip);
   for (const Prefix& network : spec.unsafe_networks) session->sources.add(network);
   aead.expand(spec.send_key, session->seal_key);
@@ -75,7 +74,7 @@ const Session& DataPlane::add_peer(const PeerSpec& spec) {
       spec.addr.ip.is_v4() ? own_addr : *UnderlayAddr::parse("[2001:db8::1]:4242");
   sessions.publish(make_session(spec, *aead, own));
   const Session* published = sessions.find(spec.local);
-  MAGNETAR_CHECK(published != nullptr && routes.set(spec.overlay, published));
+  MAGNETAR_CHECK(published != nullptr && routes.set(spec.overlay, published->hot));
   return *published;
 }
 

@@ -233,7 +233,7 @@ TEST(Pipelines, InnerAddressesMustBeThePeersAndOurs) {
     Bytes frame(42 + 32 + c.packet.size());
     std::ranges::copy(c.packet, frame.begin() + 58);
     const Session& session = *pair.alice.sessions.find(LocalIndex{0xaaaa0001});
-    store_block(frame.data() + 42, make_header(session.data_header, 3));
+    store_block(frame.data() + 42, make_header(session.hot->data_header, 3));
     AeadJob job{};
     store_block(&job.nonce, make_nonce(Cipher::kAes256Gcm, 3));
     job.key = &session.seal_key;

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dataplane/tables/session.h"
+#include "dataplane/tables/session_hot.h"
 
 namespace magnetar {
 namespace {
@@ -22,18 +22,18 @@ std::vector<std::uint8_t> packets_of(const SessionGroups& groups, const SessionG
 
 // Whatever the mix, a session has one group that holds its packets in order: the model is a map.
 TEST(SessionGroups, HoldEachSessionsPacketsOnceAndInOrder) {
-  const std::vector<Session> sessions(SessionGroups::kMost);
+  std::vector<SessionHot> sessions(SessionGroups::kMost);
   std::minstd_rand random(1);
   SessionGroups groups;  // used again and again: clear() has to forget everything
   for (int round = 0; round < 2000; ++round) {
     SCOPED_TRACE(round);
     const std::size_t different = 1 + random() % sessions.size();
     const std::size_t packets = random() % (SessionGroups::kMost + 1);
-    std::map<const Session*, std::vector<std::uint8_t>> expected;
-    std::map<const Session*, std::uint32_t> bytes;
+    std::map<SessionHot*, std::vector<std::uint8_t>> expected;
+    std::map<SessionHot*, std::uint32_t> bytes;
     groups.clear();
     for (std::uint8_t i = 0; i < packets; ++i) {
-      const Session* session = &sessions[random() % different];
+      SessionHot* session = &sessions[random() % different];
       const std::uint8_t group = groups.add(session, i);
       EXPECT_EQ(groups[group].session, session);
       expected[session].push_back(i);

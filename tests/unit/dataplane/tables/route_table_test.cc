@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dataplane/tables/session.h"
+#include "dataplane/tables/session_hot.h"
 
 namespace magnetar {
 namespace {
@@ -17,8 +17,8 @@ TEST(RouteTable, AFullTableFindsWhatWasSetAndNothingElse) {
   constexpr std::uint32_t kCapacity = 4096;
   Grace grace(1);
   RouteTable routes(kCapacity, grace);
-  const std::vector<Session> sessions(8);
-  std::map<IpAddr, const Session*> model;
+  std::vector<SessionHot> sessions(8);
+  std::map<IpAddr, SessionHot*> model;
   std::minstd_rand random(1);
   const auto some_addr = [&] {
     const auto n = static_cast<std::uint32_t>(random());
@@ -34,7 +34,7 @@ TEST(RouteTable, AFullTableFindsWhatWasSetAndNothingElse) {
       model.erase(addr);
       routes.reap();  // no worker: every grace period has passed
     } else {
-      const Session* session = &sessions[random() % sessions.size()];
+      SessionHot* session = &sessions[random() % sessions.size()];
       const bool fits = model.size() < kCapacity || model.contains(addr);
       ASSERT_EQ(routes.set({addr}, session), fits);
       if (fits) model[addr] = session;
@@ -43,8 +43,8 @@ TEST(RouteTable, AFullTableFindsWhatWasSetAndNothingElse) {
   ASSERT_GT(model.size(), kCapacity / 2);
   for (int probe = 0; probe < 1000; ++probe) {
     std::array<RouteKey, RouteTable::kMaxBurst> keys;
-    std::array<const Session*, RouteTable::kMaxBurst> found;
-    std::array<const Session*, RouteTable::kMaxBurst> expected{};
+    std::array<SessionHot*, RouteTable::kMaxBurst> found;
+    std::array<SessionHot*, RouteTable::kMaxBurst> expected{};
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const IpAddr addr = some_addr();
       keys[i] = RouteKey::of(addr);

@@ -79,19 +79,19 @@ TEST(RouteTable, FindsManyAtOnceAndForgets) {
   testing::ensure_eal();
   Grace grace(1);
   RouteTable routes(128, grace);
-  std::array<Session, 3> sessions;
+  std::array<SessionHot, 3> sessions;
   for (std::uint32_t i = 0; i < 3; ++i)
     ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000001 + i)}, &sessions[i]));
   std::array<RouteKey, 4> keys;
   for (std::uint32_t i = 0; i < 4; ++i) keys[i] = RouteKey::of(IpAddr::v4(0x0a000001 + i));
-  std::array<const Session*, 4> found;
+  std::array<SessionHot*, 4> found;
   routes.find(keys, found.data());
   EXPECT_EQ(found,
-            (std::array<const Session*, 4>{&sessions[0], &sessions[1], &sessions[2], nullptr}));
+            (std::array<SessionHot*, 4>{&sessions[0], &sessions[1], &sessions[2], nullptr}));
   routes.erase({IpAddr::v4(0x0a000002)});
   ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000003)}, &sessions[0]));
   routes.find(keys, found.data());
-  EXPECT_EQ(found, (std::array<const Session*, 4>{&sessions[0], nullptr, &sessions[0], nullptr}));
+  EXPECT_EQ(found, (std::array<SessionHot*, 4>{&sessions[0], nullptr, &sessions[0], nullptr}));
 }
 
 TEST(RouteTable, APlaceIsGivenAwayAgainOnlyAfterTheGracePeriod) {
@@ -99,7 +99,7 @@ TEST(RouteTable, APlaceIsGivenAwayAgainOnlyAfterTheGracePeriod) {
   Grace grace(1);
   grace.enter(0);
   RouteTable routes(64, grace);
-  Session session;
+  SessionHot session;
   std::uint32_t held = 0;
   while (routes.set({IpAddr::v4(0x0a000001 + held)}, &session)) ++held;
   ASSERT_GE(held, 64U);
