@@ -76,9 +76,11 @@ void Keeper::renew(const Tunnel& tunnel, Now now, Actions& out) {
 // An idle tunnel is neither tested nor closed. One that is not the primary is not tested either: if
 // the peer does not use it, nobody does.
 void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
-  if (tunnel.doomed && !mutated(Rule::kDeadTunnelsEnd))
-    return lifecycle_.close_lost(tunnel.local, "dead", out);
   const bool primary = lifecycle_.is_primary(tunnel);
+  if (tunnel.doomed && !mutated(Rule::kDeadTunnelsEnd)) {
+    if (primary || !tunnel.confirmed) return lifecycle_.close_lost(tunnel.local, "dead", out);
+    return close_spare(tunnel, out);
+  }
   if (primary && !used) {
     core_.tunnels.reschedule(tunnel, now.steady + core_.settings.alive_interval);
     return;
@@ -90,6 +92,13 @@ void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
                                    .type = wire::MessageType::kTest,
                                    .subtype = wire::kSubtypeTestRequest});
   }
+}
+
+// The peer may have preferred this one and now lets the other go, each of us in silence: what is
+// left would have one end. So the peer is told, and the one we keep has to show that it has two.
+void Keeper::close_spare(const Tunnel& tunnel, Actions& out) {
+  for (const VpnAddr& addr : tunnel.overlay_addrs) core_.tunnels.primary(addr)->out = true;
+  lifecycle_.close_and_tell(tunnel.local, "unused", out);
 }
 
 // To be replaced by a tunnel with our certificate of today, or with counters that start anew.

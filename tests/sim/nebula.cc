@@ -51,8 +51,10 @@ std::uint64_t Nebula::stamp() {
 // --- Handshakes we start -------------------------------------------------------------------
 
 void Nebula::send(const VpnAddr& to, std::string_view text) {
-  if (Tunnel* const tunnel = primary(to))
-    return send_in(*tunnel, wire::MessageType::kMessage, 0, as_bytes(text));
+  if (Tunnel* const tunnel = primary(to)) {
+    send_in(*tunnel, wire::MessageType::kMessage, 0, as_bytes(text));
+    return net_.wake(*this, next_timeout());
+  }
   const bool fresh = !pending_.contains(to);
   Pending& pending = fresh ? start(to) : pending_.at(to);
   pending.queue.emplace_back(text);

@@ -15,6 +15,9 @@ constexpr Duration kLongestTrouble = 120s;
 // work.
 constexpr Duration kConvergence = 30s;
 constexpr Duration kRest = 60s;
+// What a packet may wait for: a race with a newer Nebula, whose stage 1 is answered the second
+// time.
+constexpr Duration kHandshake = 300ms;
 constexpr std::size_t kFriends = 2;  // drawn by each node
 
 }  // namespace
@@ -126,7 +129,7 @@ bool RandomRun::converges() {
     Host& b = *hosts_[other];
     const std::string there = send(a, b);
     const std::string back = send(b, a);
-    world_.run_for(100ms);
+    world_.run_for(kHandshake);
     if (!arrived(b, there)) return broken("no packet from " + a.name() + " to " + b.name());
     if (!arrived(a, back)) return broken("no packet from " + b.name() + " to " + a.name());
   }

@@ -87,6 +87,34 @@ TEST(SimDialects, ARaceLosesNoPacketThatWaited) {
   }
 }
 
+// Two tunnels after a race; traffic that makes each side prefer another; then nobody says anything.
+TEST(SimDialects, WhatSilenceLeavesHasTwoEnds) {
+  int with_two = 0;
+  for (std::uint32_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    Race race(seed, seed % 2 == 0, false);
+    race.us.send(race.them.overlay(), "from us");
+    race.them.send(race.us.overlay(), "from them");
+    race.world.run_for(1s);
+    with_two += race.us.sessions().size() == 2 ? 1 : 0;
+    const auto chance = [&](unsigned n) { return race.world.engine()() % n == 0; };
+    for (int i = 0; i < 30; ++i) {
+      if (chance(3)) race.us.send(race.them.overlay(), "on");
+      if (chance(3)) race.them.send(race.us.overlay(), "on");
+      race.world.run_for(1s);
+    }
+    race.world.run_for(60s);
+    ASSERT_TRUE(race.us.sessions().empty() || consistent(race.us, race.them));
+    ASSERT_LE(race.us.sessions().size(), 1U);
+    for (const std::string text : {"after the silence", "and once more"}) {
+      race.them.send(race.us.overlay(), text);
+      race.world.run_for(1s);
+      ASSERT_TRUE(race.arrived(race.us, text));
+    }
+  }
+  EXPECT_GT(with_two, 100);
+}
+
 TEST(SimDialects, ALostStage1OfTheLoserIsAnsweredWhenItComesAgain) {
   for (const bool old_dialect : {true, false}) {
     SCOPED_TRACE(old_dialect);

@@ -244,6 +244,26 @@ TEST(Keeper, WhatNobodyConfirmsGoesAndTheOldOneStays) {
   EXPECT_TRUE(left[0].primary);
 }
 
+TEST(Keeper, AnUnusedSpareGoesWithNoticeAndTheOtherHasToAnswer) {
+  Replaced r;
+  r.pair.bob.message(r.old.bob, MessageType::kTest, 1);  // both are confirmed
+  r.pair.bob.message(r.bobs, MessageType::kTest, 0);
+  std::vector<LocalIndex> told;
+  std::vector<LocalIndex> tested;
+  for (int i = 0; i < 60; ++i) {
+    r.pair.pass(500ms);
+    const Actions out = r.pair.bob.tick();
+    for (const SendInSession* sent : all<SendInSession>(out))
+      (sent->type == MessageType::kCloseTunnel ? told : tested).push_back(sent->session);
+    if (told.empty()) {
+      EXPECT_TRUE(tested.empty()) << "idle tunnels are not tested";
+    }
+  }
+  EXPECT_EQ(told, std::vector{r.old.bob});
+  EXPECT_EQ(tested, std::vector{r.bobs});
+  EXPECT_TRUE(r.pair.bob.control.tunnels().empty()) << "no answer came";
+}
+
 TEST(Keeper, AnOldTunnelThatFailsBringsTheNewOneIntoUse) {
   Replaced r;
   Bytes packet(wire::Header::kSize);
