@@ -104,10 +104,7 @@ TEST(SimDialects, ALostStage1OfTheLoserIsAnsweredWhenItComesAgain) {
     ASSERT_EQ(race.us.sessions().size(), 1U);
     race.world.deliver(theirs);  // and again
     race.world.release();
-    while (!race.world.held.empty()) {
-      race.world.deliver(race.world.held.front());
-      race.world.held.pop_front();
-    }
+    race.world.deliver_held();
     race.world.run_for(5s);
     EXPECT_TRUE(race.arrived(race.us, "from them"));
     EXPECT_TRUE(tunnel_works(race.world, race.us, race.them));
