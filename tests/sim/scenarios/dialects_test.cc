@@ -35,7 +35,7 @@ struct Race {
       world.run_for(10ms);
       for (std::size_t i = 0; i < world.held.size(); ++i)
         std::swap(world.held[i], world.held[engine() % world.held.size()]);
-      std::ranges::stable_partition(world.held, is_handshake);
+      std::stable_partition(world.held.begin(), world.held.end(), is_handshake);
       if (engine() % 2 == 0) continue;  // they wait for each other
       std::deque<Datagram> now = std::exchange(world.held, {});
       for (const Datagram& one : now) {
