@@ -193,10 +193,10 @@ void DataPlane::make_workers() {
 void DataPlane::spread(std::unique_ptr<PortQueue> Lane::*port, SideStats WorkerStats::*side,
                        SpreadingQueue::Flow flow, std::uint16_t first, std::uint16_t queues) {
   const auto count = static_cast<std::uint16_t>(lanes_.size());
-  std::vector<std::vector<rte_ring*>> fed(queues);
+  std::vector<std::vector<MbufRing*>> fed(queues);
   for (std::uint16_t k = queues; k < count; ++k) {
-    rte_ring* const ring = spread_rings_.emplace_back(make_spread_ring(kSpreadRing)).get();
-    fed[k % queues].push_back(ring);
+    MbufRing& ring = spread_rings_.emplace_back("spread", kSpreadRing, MbufRing::Producers::kOne);
+    fed[k % queues].push_back(&ring);
     std::unique_ptr<PortQueue>& queue = *lanes_[(first + k) % count].*port;
     queue = std::make_unique<FedQueue>(std::move(queue), ring);
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -87,7 +88,7 @@ class DataPlane {
   std::unique_ptr<SessionTable> sessions_;
   std::unique_ptr<RouteTable> routes_;
   std::unique_ptr<ControlRings> rings_;
-  std::vector<SpreadRing> spread_rings_;
+  std::deque<MbufRing> spread_rings_;  // the lanes know where each is
   std::atomic<const Facts*> facts_{nullptr};
   std::vector<std::pair<Grace::Token, std::unique_ptr<const Facts>>> old_facts_;
   std::vector<std::unique_ptr<Lane>> lanes_;

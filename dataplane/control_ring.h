@@ -4,17 +4,13 @@
 // their turn; one ring down to each worker.
 #pragma once
 
-#include <array>
 #include <atomic>
-#include <cstdint>
-#include <memory>
+#include <cstddef>
 #include <span>
 #include <vector>
 
+#include "dataplane/mbuf_ring.h"
 #include "dataplane/stats.h"
-
-struct rte_mbuf;
-struct rte_ring;
 
 namespace magnetar {
 
@@ -22,7 +18,7 @@ class ControlRings {
  public:
   // Sizes are powers of two; `punt_size` is each kind's. Start-up only.
   ControlRings(unsigned workers, unsigned punt_size, unsigned transmit_size);
-  ~ControlRings();  // frees what is still in the rings
+  ~ControlRings();
   ControlRings(const ControlRings&) = delete;
   ControlRings& operator=(const ControlRings&) = delete;
 
@@ -48,9 +44,9 @@ class ControlRings {
  private:
   [[nodiscard]] bool nothing_punted() const;
 
-  std::array<rte_ring*, kPuntKinds> punted_;
-  std::size_t turn_ = 0;  // of the kind that is asked first
-  std::vector<rte_ring*> transmit_;
+  std::vector<MbufRing> punted_;    // by PuntKind
+  std::size_t turn_ = 0;            // of the kind that is asked first
+  std::vector<MbufRing> transmit_;  // by worker
   std::atomic<bool> asleep_{false};
   int wake_fd_;
 };

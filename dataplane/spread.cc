@@ -2,13 +2,9 @@
 #include "dataplane/spread.h"
 
 #include <algorithm>
-#include <atomic>
-#include <string>
 
-#include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
-#include <rte_ring.h>
 
 #include "dataplane/base/check.h"
 
@@ -20,29 +16,10 @@ constexpr std::size_t kPrefetchAhead = 4;
 // there is nothing, which would let it rest.
 constexpr int kPolls = 4;
 
-void** as_objects(rte_mbuf** packets) {
-  return reinterpret_cast<void**>(packets);  // NOLINT: rte_ring's element type
-}
-
 }  // namespace
 
-void RingDeleter::operator()(rte_ring* ring) const {
-  void* mbuf = nullptr;
-  while (rte_ring_dequeue(ring, &mbuf) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(mbuf));
-  rte_ring_free(ring);
-}
-
-SpreadRing make_spread_ring(unsigned size) {
-  static std::atomic<unsigned> instances{0};  // DPDK wants names that differ
-  const std::string name = "magnetar_spread_" + std::to_string(instances++);
-  SpreadRing ring(rte_ring_create(name.c_str(), size, static_cast<int>(rte_socket_id()),
-                                  RING_F_SP_ENQ | RING_F_SC_DEQ));
-  MAGNETAR_CHECK(ring != nullptr);
-  return ring;
-}
-
 SpreadingQueue::SpreadingQueue(std::unique_ptr<PortQueue> device, Flow flow,
-                               std::vector<rte_ring*> others, WorkerStats& stats, SideStats& side)
+                               std::vector<MbufRing*> others, WorkerStats& stats, SideStats& side)
     : device_(std::move(device)),
       flow_(flow),
       others_(std::move(others)),
@@ -78,8 +55,7 @@ std::uint16_t SpreadingQueue::receive(std::span<rte_mbuf*> into) {
 }
 
 void SpreadingQueue::hand_over(std::size_t other, std::span<rte_mbuf*> packets) {
-  const unsigned taken = rte_ring_sp_enqueue_burst(others_[other], as_objects(packets.data()),
-                                                   static_cast<unsigned>(packets.size()), nullptr);
+  const unsigned taken = others_[other]->enqueue_burst(packets);
   const auto rest = packets.subspan(taken);
   if (rest.empty()) return;
   side_.rx_packets.add(rest.size());
@@ -93,8 +69,7 @@ std::uint16_t SpreadingQueue::transmit(std::span<rte_mbuf*> packets) {
 }
 
 std::uint16_t FedQueue::receive(std::span<rte_mbuf*> into) {
-  return static_cast<std::uint16_t>(rte_ring_sc_dequeue_burst(
-      ring_, as_objects(into.data()), static_cast<unsigned>(into.size()), nullptr));
+  return static_cast<std::uint16_t>(ring_.dequeue_burst(into));
 }
 
 std::uint16_t FedQueue::transmit(std::span<rte_mbuf*> packets) {

@@ -8,19 +8,11 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/mbuf_ring.h"
 #include "dataplane/port.h"
 #include "dataplane/worker_context.h"
 
-struct rte_ring;
-
 namespace magnetar {
-
-struct RingDeleter {
-  void operator()(rte_ring* ring) const;  // frees what is in it, too
-};
-using SpreadRing = std::unique_ptr<rte_ring, RingDeleter>;
-// `size`: a power of two. Start-up only.
-[[nodiscard]] SpreadRing make_spread_ring(unsigned size);
 
 // Of the worker that polls. What finds its worker's ring full is counted as received and dropped.
 class SpreadingQueue final : public PortQueue {
@@ -29,7 +21,7 @@ class SpreadingQueue final : public PortQueue {
   static constexpr std::size_t kMostOthers = 63;
 
   // `others` and `stats` (this worker's) must outlive this object.
-  SpreadingQueue(std::unique_ptr<PortQueue> device, Flow flow, std::vector<rte_ring*> others,
+  SpreadingQueue(std::unique_ptr<PortQueue> device, Flow flow, std::vector<MbufRing*> others,
                  WorkerStats& stats, SideStats& side);
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
@@ -39,7 +31,7 @@ class SpreadingQueue final : public PortQueue {
 
   std::unique_ptr<PortQueue> device_;
   Flow flow_;
-  std::vector<rte_ring*> others_;
+  std::vector<MbufRing*> others_;
   std::vector<std::array<rte_mbuf*, kBurst>> batches_;  // one for each other
   WorkerStats& stats_;
   SideStats& side_;
@@ -49,14 +41,14 @@ class SpreadingQueue final : public PortQueue {
 class FedQueue final : public PortQueue {
  public:
   // `device` transmits; `ring` must outlive this object.
-  FedQueue(std::unique_ptr<PortQueue> device, rte_ring* ring)
+  FedQueue(std::unique_ptr<PortQueue> device, MbufRing& ring)
       : device_(std::move(device)), ring_(ring) {}
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
 
  private:
   std::unique_ptr<PortQueue> device_;
-  rte_ring* ring_;
+  MbufRing& ring_;
 };
 
 }  // namespace magnetar

@@ -8,6 +8,7 @@ import pytest
 
 from lab import nebula, netns
 from lab.lab import BUILD, PEERS, Lab
+from lab.trio import VERSIONS, trio
 
 _FIGURES = pytest.StashKey[list]()
 _FAILED = pytest.StashKey[bool]()
@@ -83,6 +84,28 @@ def tell(request):
 def lab(bare_lab, programs):
     """A lab for the real gateway."""
     return bare_lab
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def shared_trio(request, fetched, programs):
+    if nebula.binary(request.param, PEERS) is None:
+        pytest.skip(f"nebula {request.param} could not be fetched: {fetched}")
+    with trio(request.param) as shared:
+        yield shared
+
+
+@pytest.fixture
+def cleared_trio(shared_trio):
+    yield shared_trio
+    shared_trio.clear()
+
+
+@pytest.fixture
+def world(cleared_trio, tell):
+    """A gateway and two hosts of each version of Nebula, as if nothing had happened yet."""
+    tell(lambda: f"--- packets\n{cleared_trio.box.story()}\n{cleared_trio.lab.story()}")
+    cleared_trio.knows(lower=["lower"], higher=["higher"])
+    return cleared_trio
 
 
 @pytest.hookimpl(hookwrapper=True)

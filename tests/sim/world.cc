@@ -85,6 +85,14 @@ void World::deliver(const Datagram& datagram) {
     if (host->underlay() == datagram.to) return host->receive(datagram);
 }
 
+void World::deliver_held() {
+  while (!held.empty()) {
+    const Datagram oldest = std::move(held.front());
+    held.pop_front();
+    deliver(oldest);
+  }
+}
+
 void World::wake(Host& host, std::optional<Instant> when) {
   // Timers that became pointless still fire: a spurious call must be harmless.
   if (!when) return;

@@ -55,6 +55,8 @@ class World final : public Net {
   [[nodiscard]] Datagram take_for(const Host& host);
   // Now, whatever the network is like. Lost if nobody lives there.
   void deliver(const Datagram& datagram);
+  // Everything held, the oldest first, and what is sent in answer to it.
+  void deliver_held();
   std::deque<Datagram> held;
 
   void transmit(Datagram datagram) override;

@@ -35,7 +35,7 @@ struct Race {
       world.run_for(10ms);
       for (std::size_t i = 0; i < world.held.size(); ++i)
         std::swap(world.held[i], world.held[engine() % world.held.size()]);
-      std::ranges::stable_partition(world.held, is_handshake);
+      std::stable_partition(world.held.begin(), world.held.end(), is_handshake);
       if (engine() % 2 == 0) continue;  // they wait for each other
       std::deque<Datagram> now = std::exchange(world.held, {});
       for (const Datagram& one : now) {
@@ -132,10 +132,7 @@ TEST(SimDialects, ALostStage1OfTheLoserIsAnsweredWhenItComesAgain) {
     ASSERT_EQ(race.us.sessions().size(), 1U);
     race.world.deliver(theirs);  // and again
     race.world.release();
-    while (!race.world.held.empty()) {
-      race.world.deliver(race.world.held.front());
-      race.world.held.pop_front();
-    }
+    race.world.deliver_held();
     race.world.run_for(5s);
     EXPECT_TRUE(race.arrived(race.us, "from them"));
     EXPECT_TRUE(tunnel_works(race.world, race.us, race.them));

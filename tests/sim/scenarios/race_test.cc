@@ -33,11 +33,7 @@ TEST(SimRace, S17BothStartAtOnceInEitherOrderOfDelivery) {
     race.world.deliver(theirs);
     if (!mine_first) race.world.deliver(mine);
     ASSERT_EQ(race.them.refused("race_won"), 1);
-    while (!race.world.held.empty()) {
-      const Datagram next = race.world.held.front();
-      race.world.held.pop_front();
-      race.world.deliver(next);
-    }
+    race.world.deliver_held();
     EXPECT_EQ(race.them.delivered, Strings{"Hi from me"});
     EXPECT_EQ(race.me.delivered, Strings{"Hi from them"});
     EXPECT_TRUE(consistent(race.me, race.them));
@@ -66,10 +62,7 @@ TEST(SimRace, S16RepeatedStage1OfTheWinnerIsAnsweredFromTheCache) {
   EXPECT_TRUE(consistent(race.me, race.them));
   EXPECT_EQ(race.me.sessions().size(), 1U);
   race.world.release();
-  while (!race.world.held.empty()) {
-    race.world.deliver(race.world.held.front());
-    race.world.held.pop_front();
-  }
+  race.world.deliver_held();
   EXPECT_TRUE(tunnel_works(race.world, race.me, race.them));
 }
 

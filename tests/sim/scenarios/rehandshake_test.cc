@@ -2,6 +2,7 @@
 // The life of a tunnel: rehandshakes that lose nothing (S28, S29), restarts in the middle of
 // traffic, silence, and several tunnels that become one.
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -18,6 +19,8 @@ struct Two {
   Node& low = world.add_node("low", "10.42.0.1");
   Node& high = world.add_node("high", "10.42.0.2");
   Two() { world.know_each_other(low, high); }
+
+  [[nodiscard]] Node& side(bool lower) { return lower ? low : high; }
 
   // Key and group of a new certificate for one of them.
   void renew(Node& node) {
@@ -40,16 +43,16 @@ struct Stream {
   Node& to;
   int sent = 0;
   void next() { from.send(to.overlay(), from.name() + " " + std::to_string(sent++)); }
+  [[nodiscard]] std::vector<std::string> arrived() const {
+    std::vector<std::string> ours;
+    std::ranges::copy_if(to.delivered, std::back_inserter(ours),
+                         [&](const std::string& one) { return one.starts_with(from.name()); });
+    return ours;
+  }
   void expect_all_once() const {
-    int arrived = 0;
-    std::set<std::string> distinct;
-    for (const std::string& one : to.delivered) {
-      if (!one.starts_with(from.name())) continue;
-      ++arrived;
-      distinct.insert(one);
-    }
-    EXPECT_EQ(arrived, sent) << from.name();
-    EXPECT_EQ(distinct.size(), static_cast<std::size_t>(sent)) << from.name();
+    const auto all = arrived();
+    EXPECT_EQ(all.size(), static_cast<std::size_t>(sent)) << from.name();
+    EXPECT_EQ(std::set(all.begin(), all.end()).size(), all.size()) << from.name();
   }
 };
 
@@ -76,8 +79,8 @@ TEST(SimRehandshake, S28AndS29ARenewedCertificateLosesNothing) {
     Two two;
     ASSERT_TRUE(tunnel_works(two.world, two.low, two.high));
     two.world.link({.jitter = jitter});
-    Node& renewed = low_renews ? two.low : two.high;
-    Node& other = low_renews ? two.high : two.low;
+    Node& renewed = two.side(low_renews);
+    Node& other = two.side(!low_renews);
     Stream down{other, renewed};
     Stream up{renewed, other};
     run(two.world, {&down, &up}, 2s);
@@ -115,8 +118,8 @@ TEST(SimRehandshake, ALostStage2LosesNoData) {
     SCOPED_TRACE(low_renews);
     Two two;
     ASSERT_TRUE(tunnel_works(two.world, two.low, two.high));
-    Node& renewed = low_renews ? two.low : two.high;
-    Node& other = low_renews ? two.high : two.low;
+    Node& renewed = two.side(low_renews);
+    Node& other = two.side(!low_renews);
     Stream down{other, renewed};
     run(two.world, {&down}, 1s);
     two.renew(renewed);
@@ -153,8 +156,8 @@ TEST(SimRehandshake, ARestartInTheMiddleOfTrafficCostsARoundTripOrTwo) {
     SCOPED_TRACE(low_restarts);
     Two two;
     ASSERT_TRUE(tunnel_works(two.world, two.low, two.high));
-    Node& restarted = low_restarts ? two.low : two.high;
-    Node& other = low_restarts ? two.high : two.low;
+    Node& restarted = two.side(low_restarts);
+    Node& other = two.side(!low_restarts);
     Stream down{other, restarted};
     Stream up{restarted, other};
     run(two.world, {&down, &up}, 1s);
@@ -162,11 +165,8 @@ TEST(SimRehandshake, ARestartInTheMiddleOfTrafficCostsARoundTripOrTwo) {
     run(two.world, {&down, &up}, 5s);
     two.world.run_for(1s);
     up.expect_all_once();  // they wait for the handshake
-    const auto arrived =
-        static_cast<int>(std::ranges::count_if(restarted.delivered, [&](const std::string& one) {
-          return one.starts_with(other.name());
-        }));
-    EXPECT_GE(arrived, down.sent - 15) << "of one every 10 ms, with 40 ms for a round trip";
+    EXPECT_GE(down.arrived().size(), static_cast<std::size_t>(down.sent) - 15)
+        << "of one every 10 ms, with 40 ms for a round trip";
     EXPECT_TRUE(consistent(two.low, two.high));
   }
 }

@@ -18,6 +18,12 @@ struct Three {
   Node& them = world.add_node("them", "10.42.0.99");
   Node& evil = world.add_node("evil", "10.42.0.2");
 
+  // I look for them, also where evil is; from now on nothing arrives by itself.
+  void i_ask_both(std::string_view queued) {
+    me.set_remotes(them.overlay(), {evil.underlay(), them.underlay()});
+    world.hold();
+    me.send(them.overlay(), queued);
+  }
   [[nodiscard]] bool i_know_evil() const {
     return std::ranges::any_of(me.control().tunnels(), [&](const TunnelView& view) {
       return std::ranges::find(view.overlay_addrs, evil.overlay()) != view.overlay_addrs.end();
@@ -44,9 +50,7 @@ TEST(SimWrongResponder, S22AStaticAddressIsEvils) {
 
 TEST(SimWrongResponder, S23TheQueueMovesToTheNextAttempt) {
   Three t;
-  t.me.set_remotes(t.them.overlay(), {t.evil.underlay(), t.them.underlay()});
-  t.world.hold();
-  t.me.send(t.them.overlay(), "one");
+  t.i_ask_both("one");
   t.me.send(t.them.overlay(), "two");
   const Datagram late = t.world.take_for(t.them);
   t.world.deliver(t.world.take_for(t.evil));
@@ -55,10 +59,7 @@ TEST(SimWrongResponder, S23TheQueueMovesToTheNextAttempt) {
   EXPECT_TRUE(t.evil.sessions().empty());
   t.world.deliver(late);
   t.world.release();
-  while (!t.world.held.empty()) {
-    t.world.deliver(t.world.held.front());
-    t.world.held.pop_front();
-  }
+  t.world.deliver_held();
   t.world.run_for(1s);
   EXPECT_EQ(t.me.refused("stage2_unknown"), 1) << "them's answer to the dead attempt";
   EXPECT_EQ(t.them.delivered, (Strings{"one", "two"}));
@@ -69,9 +70,7 @@ TEST(SimWrongResponder, S23TheQueueMovesToTheNextAttempt) {
 
 TEST(SimWrongResponder, S24TheRightHostAnswersFirst) {
   Three t;
-  t.me.set_remotes(t.them.overlay(), {t.evil.underlay(), t.them.underlay()});
-  t.world.hold();
-  t.me.send(t.them.overlay(), "queued");
+  t.i_ask_both("queued");
   t.world.deliver(t.world.take_for(t.evil));
   const Datagram evils = t.world.take_for(t.me);
   t.world.deliver(t.world.take_for(t.them));
@@ -105,9 +104,7 @@ TEST(SimWrongResponder, S24TheRightHostAnswersFirst) {
 // Variant (e): once our tunnel is gone, what evil sends under its index draws a recv_error.
 TEST(SimWrongResponder, S24eTheIndexIsGone) {
   Three t;
-  t.me.set_remotes(t.them.overlay(), {t.evil.underlay(), t.them.underlay()});
-  t.world.hold();
-  t.me.send(t.them.overlay(), "queued");
+  t.i_ask_both("queued");
   t.world.deliver(t.world.take_for(t.evil));
   t.world.deliver(t.world.take_for(t.them));
   const Datagram evils = t.world.take_for(t.me);
@@ -124,9 +121,7 @@ TEST(SimWrongResponder, S24eTheIndexIsGone) {
 
 TEST(SimWrongResponder, S24TheWrongHostLetsGoAtItsFirstPacket) {
   Three t;
-  t.me.set_remotes(t.them.overlay(), {t.evil.underlay(), t.them.underlay()});
-  t.world.hold();
-  t.me.send(t.them.overlay(), "queued");
+  t.i_ask_both("queued");
   t.world.deliver(t.world.take_for(t.evil));
   (void)t.world.take_for(t.me);  // evil's stage 2 is lost
   t.world.deliver(t.world.take_for(t.them));

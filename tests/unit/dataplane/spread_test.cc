@@ -19,13 +19,12 @@ struct Fixture : ::testing::Test {
   Fixture() {
     auto device = std::make_unique<MemoryPort>(pool.get());
     port = device.get();
-    std::vector<rte_ring*> others;
-    for (SpreadRing& ring : rings) others.push_back(ring.get());
+    std::vector<MbufRing*> others;
+    for (MbufRing& ring : rings) others.push_back(&ring);
     polling = std::make_unique<SpreadingQueue>(std::move(device), first_byte, std::move(others),
                                                stats, stats.outside);
-    for (SpreadRing& ring : rings)
-      fed.push_back(
-          std::make_unique<FedQueue>(std::make_unique<MemoryPort>(pool.get()), ring.get()));
+    for (MbufRing& ring : rings)
+      fed.push_back(std::make_unique<FedQueue>(std::make_unique<MemoryPort>(pool.get()), ring));
   }
   static std::vector<Bytes> drain(PortQueue& queue) {
     std::vector<Bytes> out;
@@ -39,7 +38,8 @@ struct Fixture : ::testing::Test {
 
   testing::Pool pool = testing::make_pool(1023);
   WorkerStats stats;
-  std::array<SpreadRing, 2> rings{make_spread_ring(64), make_spread_ring(64)};
+  std::array<MbufRing, 2> rings{MbufRing("spread", 64, MbufRing::Producers::kOne),
+                                MbufRing("spread", 64, MbufRing::Producers::kOne)};
   MemoryPort* port = nullptr;
   std::unique_ptr<SpreadingQueue> polling;
   std::vector<std::unique_ptr<FedQueue>> fed;

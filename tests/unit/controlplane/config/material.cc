@@ -67,6 +67,13 @@ std::string completed(std::string_view text) {
   return whole;
 }
 
+std::vector<Diagnostic> only(const Loaded& loaded, Severity severity) {
+  std::vector<Diagnostic> some;
+  for (const auto& diagnostic : loaded.diagnostics)
+    if (diagnostic.severity == severity) some.push_back(diagnostic);
+  return some;
+}
+
 std::string listing(const Loaded& loaded) {
   std::string text;
   for (const auto& diagnostic : loaded.diagnostics) text += diagnostic.to_string() + '\n';

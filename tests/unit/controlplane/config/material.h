@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controlplane/config/load.h"
 
@@ -41,6 +42,8 @@ class Material {
 
 // `text`, followed by the tables that must be there and are not in it.
 [[nodiscard]] std::string completed(std::string_view text);
+
+[[nodiscard]] std::vector<Diagnostic> only(const Loaded& loaded, Severity severity);
 
 // Every diagnostic on a line of its own.
 [[nodiscard]] std::string listing(const Loaded& loaded);

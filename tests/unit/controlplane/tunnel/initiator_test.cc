@@ -10,7 +10,6 @@ namespace {
 
 using namespace testing;
 using namespace std::chrono_literals;
-using Strings = std::vector<std::string>;
 
 TEST(Initiator, WithoutAnAddressNothingIsKept) {
   Pair pair;

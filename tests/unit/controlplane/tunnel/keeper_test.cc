@@ -12,7 +12,6 @@ namespace {
 using namespace testing;
 using namespace std::chrono_literals;
 using wire::MessageType;
-using Strings = std::vector<std::string>;
 
 bool tests(const Actions& out, LocalIndex session) {
   const auto sent = all<SendInSession>(out);

@@ -7,6 +7,8 @@
 
 namespace magnetar::testing {
 
+using Strings = std::vector<std::string>;
+
 inline const VpnAddr kAlice = vpn("10.42.0.1");
 inline const VpnAddr kBob = vpn("10.42.0.2");
 inline const VpnAddr kEve = vpn("10.42.0.3");

@@ -11,7 +11,6 @@ namespace {
 using namespace testing;
 using namespace std::chrono_literals;
 using wire::MessageType;
-using Strings = std::vector<std::string>;
 
 // Alice (lower) and bob (higher) both started; nothing was delivered.
 struct Race : Pair {

@@ -12,7 +12,6 @@ namespace {
 using namespace testing;
 using namespace std::chrono_literals;
 using wire::MessageType;
-using Strings = std::vector<std::string>;
 
 constexpr Instant kStart{1000s};
 

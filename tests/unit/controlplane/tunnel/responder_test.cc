@@ -12,7 +12,6 @@ namespace {
 
 using namespace testing;
 using namespace std::chrono_literals;
-using Strings = std::vector<std::string>;
 using nlohmann::json;
 
 // A stage 1 with this payload, and an honest Noise message around it.

@@ -12,7 +12,6 @@ namespace {
 using namespace testing;
 using namespace std::chrono_literals;
 using wire::MessageType;
-using Strings = std::vector<std::string>;
 
 Bytes recv_error(std::uint32_t index) {
   Bytes packet(wire::Header::kSize);

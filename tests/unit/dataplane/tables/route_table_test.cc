@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/tables/route_table.h"
 
+#include <array>
 #include <map>
 #include <random>
 #include <vector>
@@ -55,6 +56,41 @@ TEST(RouteTable, AFullTableFindsWhatWasSetAndNothingElse) {
     routes.find(keys, found.data());
     ASSERT_EQ(found, expected);
   }
+}
+
+TEST(RouteTable, FindsManyAtOnceAndForgets) {
+  Grace grace(1);
+  RouteTable routes(128, grace);
+  std::array<SessionHot, 3> sessions;
+  for (std::uint32_t i = 0; i < 3; ++i)
+    ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000001 + i)}, &sessions[i]));
+  std::array<RouteKey, 4> keys;
+  for (std::uint32_t i = 0; i < 4; ++i) keys[i] = RouteKey::of(IpAddr::v4(0x0a000001 + i));
+  std::array<SessionHot*, 4> found;
+  routes.find(keys, found.data());
+  EXPECT_EQ(found,
+            (std::array<SessionHot*, 4>{&sessions[0], &sessions[1], &sessions[2], nullptr}));
+  routes.erase({IpAddr::v4(0x0a000002)});
+  ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000003)}, &sessions[0]));
+  routes.find(keys, found.data());
+  EXPECT_EQ(found, (std::array<SessionHot*, 4>{&sessions[0], nullptr, &sessions[0], nullptr}));
+}
+
+TEST(RouteTable, APlaceIsGivenAwayAgainOnlyAfterTheGracePeriod) {
+  Grace grace(1);
+  grace.enter(0);
+  RouteTable routes(64, grace);
+  SessionHot session;
+  std::uint32_t held = 0;
+  while (routes.set({IpAddr::v4(0x0a000001 + held)}, &session)) ++held;
+  ASSERT_GE(held, 64U);
+  routes.erase({IpAddr::v4(0x0a000001)});
+  routes.reap();
+  EXPECT_FALSE(routes.set({IpAddr::v4(0x0b000001)}, &session)) << "a reader may still be there";
+  grace.quiescent(0);
+  routes.reap();
+  EXPECT_TRUE(routes.set({IpAddr::v4(0x0b000001)}, &session));
+  grace.leave(0);
 }
 
 }  // namespace

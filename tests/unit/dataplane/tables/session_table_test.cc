@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/tables/session_table.h"
 
+#include <atomic>
+#include <memory>
 #include <thread>
 
 #include <gtest/gtest.h>
 
-#include "dataplane/tables/route_table.h"
 #include "drivers/crypto/ipsec_mb.h"
 #include "tests/support/data_plane.h"
 #include "tests/support/eal.h"
@@ -18,12 +19,16 @@ using testing::PeerSpec;
 
 const UnderlayAddr kOwn{IpAddr::v4(0xc0000201), 4242};
 
-TEST(SessionTable, FindsByTheWholeIndex) {
-  testing::ensure_eal();
-  Grace grace(1);
-  SessionTable table(16, grace);
-  const auto aead = make_ipsec_mb(Cipher::kAes256Gcm);
+struct SessionTables : ::testing::Test {
+  static void SetUpTestSuite() { testing::ensure_eal(); }
+
+  Grace grace{2};
+  SessionTable table{16, grace};
+  std::unique_ptr<Aead> aead = make_ipsec_mb(Cipher::kAes256Gcm);
   PeerSpec spec;
+};
+
+TEST_F(SessionTables, FindsByTheWholeIndex) {
   spec.local = LocalIndex{0xdeadbee5};
   table.publish(make_session(spec, *aead, kOwn));
   EXPECT_NE(table.find(LocalIndex{0xdeadbee5}), nullptr);
@@ -31,14 +36,9 @@ TEST(SessionTable, FindsByTheWholeIndex) {
   EXPECT_EQ(table.find(LocalIndex{0xdeadbee6}), nullptr) << "another slot";
 }
 
-TEST(SessionTable, FreesOnlyAfterEveryWorkerWasQuiescent) {
-  testing::ensure_eal();
-  Grace grace(2);
+TEST_F(SessionTables, FreesOnlyAfterEveryWorkerWasQuiescent) {
   grace.enter(0);
   grace.enter(1);
-  SessionTable table(16, grace);
-  const auto aead = make_ipsec_mb(Cipher::kAes256Gcm);
-  PeerSpec spec;
   table.publish(make_session(spec, *aead, kOwn));
   const std::weak_ptr<SessionHot> alive = table.find(spec.local)->owned_hot;
   table.retire(spec.local);
@@ -54,12 +54,7 @@ TEST(SessionTable, FreesOnlyAfterEveryWorkerWasQuiescent) {
   grace.leave(1);
 }
 
-TEST(SessionTable, ASessionIsAwaitedUntilItIsThereOrGivenUp) {
-  testing::ensure_eal();
-  Grace grace(1);
-  SessionTable table(16, grace);
-  const auto aead = make_ipsec_mb(Cipher::kAes256Gcm);
-  PeerSpec spec;
+TEST_F(SessionTables, ASessionIsAwaitedUntilItIsThereOrGivenUp) {
   const LocalIndex neighbour{spec.local.raw() ^ 0x100};  // of the same slot
   EXPECT_FALSE(table.is_awaited(spec.local));
   EXPECT_FALSE(table.is_awaited(LocalIndex{0})) << "is nobody's, and anybody can send it";
@@ -75,50 +70,8 @@ TEST(SessionTable, ASessionIsAwaitedUntilItIsThereOrGivenUp) {
   EXPECT_NE(table.find(spec.local), nullptr);
 }
 
-TEST(RouteTable, FindsManyAtOnceAndForgets) {
-  testing::ensure_eal();
-  Grace grace(1);
-  RouteTable routes(128, grace);
-  std::array<SessionHot, 3> sessions;
-  for (std::uint32_t i = 0; i < 3; ++i)
-    ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000001 + i)}, &sessions[i]));
-  std::array<RouteKey, 4> keys;
-  for (std::uint32_t i = 0; i < 4; ++i) keys[i] = RouteKey::of(IpAddr::v4(0x0a000001 + i));
-  std::array<SessionHot*, 4> found;
-  routes.find(keys, found.data());
-  EXPECT_EQ(found,
-            (std::array<SessionHot*, 4>{&sessions[0], &sessions[1], &sessions[2], nullptr}));
-  routes.erase({IpAddr::v4(0x0a000002)});
-  ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000003)}, &sessions[0]));
-  routes.find(keys, found.data());
-  EXPECT_EQ(found, (std::array<SessionHot*, 4>{&sessions[0], nullptr, &sessions[0], nullptr}));
-}
-
-TEST(RouteTable, APlaceIsGivenAwayAgainOnlyAfterTheGracePeriod) {
-  testing::ensure_eal();
-  Grace grace(1);
-  grace.enter(0);
-  RouteTable routes(64, grace);
-  SessionHot session;
-  std::uint32_t held = 0;
-  while (routes.set({IpAddr::v4(0x0a000001 + held)}, &session)) ++held;
-  ASSERT_GE(held, 64U);
-  routes.erase({IpAddr::v4(0x0a000001)});
-  routes.reap();
-  EXPECT_FALSE(routes.set({IpAddr::v4(0x0b000001)}, &session)) << "a reader may still be there";
-  grace.quiescent(0);
-  routes.reap();
-  EXPECT_TRUE(routes.set({IpAddr::v4(0x0b000001)}, &session));
-  grace.leave(0);
-}
-
 // Publication and retirement under a reader's feet: what TSan and ASan are for.
-TEST(SessionTable, ReadersNeverSeeAFreedSession) {
-  testing::ensure_eal();
-  Grace grace(1);
-  SessionTable table(16, grace);
-  const auto aead = make_ipsec_mb(Cipher::kAes256Gcm);
-  PeerSpec spec;
+TEST_F(SessionTables, ReadersNeverSeeAFreedSession) {
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> seen{0};
   std::thread reader([&] {
