@@ -48,7 +48,7 @@ struct TunnelView {
   std::string relay;   // overlay address of the relay; empty: direct
   std::uint32_t local_index = 0;
   std::uint32_t remote_index = 0;
-  std::string state;  // "pending" or "up"
+  std::string state;     // "pending" or "up"
   bool primary = false;  // of several tunnels to one peer the one that is sent on
   bool initiator = false;
   std::string cipher;  // "aes" or "chachapoly"

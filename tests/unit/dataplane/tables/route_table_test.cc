@@ -68,8 +68,7 @@ TEST(RouteTable, FindsManyAtOnceAndForgets) {
   for (std::uint32_t i = 0; i < 4; ++i) keys[i] = RouteKey::of(IpAddr::v4(0x0a000001 + i));
   std::array<SessionHot*, 4> found;
   routes.find(keys, found.data());
-  EXPECT_EQ(found,
-            (std::array<SessionHot*, 4>{&sessions[0], &sessions[1], &sessions[2], nullptr}));
+  EXPECT_EQ(found, (std::array<SessionHot*, 4>{&sessions[0], &sessions[1], &sessions[2], nullptr}));
   routes.erase({IpAddr::v4(0x0a000002)});
   ASSERT_TRUE(routes.set({IpAddr::v4(0x0a000003)}, &sessions[0]));
   routes.find(keys, found.data());
