@@ -63,6 +63,9 @@ void Keeper::on_alive(Tunnel& tunnel, Now now, Actions& out) {
     if (is_stale(tunnel)) renew(tunnel, now, out);
   } else if (should_be_preferred(tunnel, now)) {
     lifecycle_.prefer(tunnel, now, out);
+  } else {
+    // The peer uses this one. What it does not hear of it closes silently, perhaps our primary.
+    for (const VpnAddr& addr : tunnel.overlay_addrs) core_.tunnels.primary(addr)->out = true;
   }
 }
 
