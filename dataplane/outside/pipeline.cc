@@ -51,22 +51,6 @@ wire::Header header_of(const Inbound& packet) {
           .counter = Counter{packet.counter}};
 }
 
-// Keeps what `judge` forwards, in order; drops the rest with its reason.
-template <typename Judge>
-std::size_t sift(std::span<Inbound> burst, Exits& exits, Judge&& judge) {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < burst.size(); ++i) {
-    const Verdict verdict = judge(burst[i], i);
-    if (verdict == Verdict::kForward) {
-      if (kept != i) burst[kept] = burst[i];
-      ++kept;
-    } else if (verdict != Verdict::kPunted) {
-      exits.drop(burst[i].mbuf, verdict);
-    }
-  }
-  return kept;
-}
-
 }  // namespace
 
 std::size_t OutsidePipeline::run() {
@@ -125,7 +109,7 @@ bool OutsidePipeline::classify_plain(rte_mbuf& mbuf, const Facts& facts, Inbound
 }
 
 void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts) {
-  size_ = 0;
+  std::size_t size = 0;
   stranger_noticed_ = false;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < received.size(); ++i) {
@@ -134,15 +118,17 @@ void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts
       rte_prefetch0(rte_pktmbuf_mtod(received[i + kDataAhead], void*));
     rte_mbuf& mbuf = *received[i];
     bytes += mbuf.pkt_len;
-    Inbound& out = burst_[size_];
+    Inbound& out = burst_[size];
     const Verdict verdict =
         classify_plain(mbuf, facts, out) ? Verdict::kForward : classify_one(mbuf, facts, out);
     if (verdict == Verdict::kForward) {
-      context_.sessions.prefetch(burst_[size_++].index);
+      context_.sessions.prefetch(out.index);
+      ++size;
     } else if (verdict != Verdict::kPunted) {
       exits_.drop(&mbuf, verdict);
     }
   }
+  size_ = size;
   if (releasing_) return;  // these were counted when they came
   context_.stats.outside.rx_packets.add(received.size());
   context_.stats.outside.rx_bytes.add(bytes);
@@ -191,7 +177,7 @@ Verdict OutsidePipeline::classify_clear(rte_mbuf& mbuf, const wire::Header& head
   return Verdict::kPunted;
 }
 
-// From index to session: each step touches what the next one needs, for all of the burst.
+// From index to session, whose lines prepare() needs.
 void OutsidePipeline::find_sessions() {
   for (Inbound& packet : std::span(burst_.data(), size_)) {
     SessionHot* session = packet.session = context_.sessions.take(packet.index);
@@ -199,17 +185,21 @@ void OutsidePipeline::find_sessions() {
     rte_prefetch0(&session->lock);
     rte_prefetch0(session->window.place_of(Counter{packet.counter}));
   }
-  std::size_t unknown = 0;
-  size_ = sift({burst_.data(), size_}, exits_, [&](Inbound& packet, std::size_t) {
-    if (packet.session != nullptr && packet.session->local == packet.index &&
-        !early_.holds(packet.index)) [[likely]]
-      return Verdict::kForward;
-    if (waits(packet)) return Verdict::kPunted;
-    const Session* session = context_.sessions.find(packet.index);
-    if (session == nullptr) return unknown_index(packet, unknown);
-    packet.session = session->hot;
-    return Verdict::kForward;
-  });
+}
+
+// Whether the session that was taken for it is not its own, or whether it must not overtake others.
+bool OutsidePipeline::is_strange(const Inbound& packet) const {
+  return packet.session == nullptr || packet.session->local != packet.index ||
+         early_.holds(packet.index);
+}
+
+// What becomes of such a packet.
+Verdict OutsidePipeline::find_late(Inbound& packet, std::size_t& unknown) {
+  if (waits(packet)) return Verdict::kPunted;
+  const Session* session = context_.sessions.find(packet.index);
+  if (session == nullptr) return unknown_index(packet, unknown);
+  packet.session = session->hot;
+  return Verdict::kForward;
 }
 
 // For its session, or behind those that do. When it does not, the table has to be asked again: the
@@ -236,13 +226,18 @@ Verdict OutsidePipeline::unknown_index(const Inbound& packet, std::size_t& seen)
 void OutsidePipeline::prepare() {
   const Cipher cipher = context_.aead.cipher();
   groups_.clear();
+  std::size_t unknown = 0;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < size_; ++i) {
-    const Inbound& packet = burst_[i];
-    const Verdict verdict = verdict_of(packet.session->window.check(Counter{packet.counter}));
-    if (verdict != Verdict::kForward) {
+    Inbound& packet = burst_[i];
+    Verdict verdict = is_strange(packet) ? find_late(packet, unknown) : Verdict::kForward;
+    if (verdict == Verdict::kPunted) continue;
+    if (verdict == Verdict::kForward) {
+      verdict = verdict_of(packet.session->window.check(Counter{packet.counter}));
       // A stranger's counters collide with those that the peer has used.
-      notice_stranger(packet);
+      if (verdict != Verdict::kForward) notice_stranger(packet);
+    }
+    if (verdict != Verdict::kForward) {
       exits_.drop(packet.mbuf, verdict);
       continue;
     }
@@ -304,6 +299,11 @@ Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
 void OutsidePipeline::deliver(const Facts& facts) {
   inside_size_ = 0;
   for (std::size_t i = 0; i < size_; ++i) {
+    if (i + kDataAhead < size_) {
+      const Inbound& ahead = burst_[i + kDataAhead];
+      rte_prefetch0(ahead.packet + wire::Header::kSize);
+      rte_prefetch0(ahead.session->session);
+    }
     Inbound& packet = burst_[i];
     const Verdict verdict =
         verdicts_[i] == Verdict::kForward ? deliver_one(packet, facts) : verdicts_[i];

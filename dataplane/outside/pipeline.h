@@ -54,7 +54,9 @@ class OutsidePipeline {
                                                     Inbound& out);
   [[nodiscard]] Verdict classify_clear(rte_mbuf& mbuf, const wire::Header& header,
                                        const wire::OuterView& outer, ByteView packet);
-  [[nodiscard, gnu::noinline]] bool waits(const Inbound& packet);
+  [[nodiscard]] bool is_strange(const Inbound& packet) const;
+  [[nodiscard, gnu::noinline]] Verdict find_late(Inbound& packet, std::size_t& unknown);
+  [[nodiscard]] bool waits(const Inbound& packet);
   [[nodiscard, gnu::noinline]] Verdict unknown_index(const Inbound& packet, std::size_t& seen);
   [[nodiscard, gnu::noinline]] Verdict punt_message(Inbound& packet, ByteView text);
   [[gnu::noinline]] void notice_move(const Inbound& packet);
