@@ -16,10 +16,11 @@
 
 namespace magnetar {
 
-// An expanded key schedule: a secret like the key itself.
-class alignas(64) AeadKey {
+// An expanded key schedule: a secret like the key itself. It should begin with a cache line, and
+// leaves 16 bytes of its last one to its neighbour.
+class alignas(16) AeadKey {
  public:
-  static constexpr std::size_t kSize = 1024;
+  static constexpr std::size_t kSize = 1008;
   AeadKey() = default;
   ~AeadKey() { sodium_memzero(bytes_.data(), kSize); }
   AeadKey(const AeadKey&) = delete;

@@ -103,6 +103,7 @@ void InsidePipeline::route(const Facts& facts) {
       burst_[kept++].group = groups_.add(session, packet.length);
     }
   }
+  groups_.finish();
   size_ = kept;
 }
 

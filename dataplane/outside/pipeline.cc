@@ -251,11 +251,12 @@ void OutsidePipeline::prepare() {
     job.text = packet.packet + wire::Header::kSize;
     job.length = length;
     job.tag = job.text + length;
-    job.next = packet.session->session;  // for the source's address
+    job.next = &packet.session->session->sources;
     if (kept < kKeysAhead) job.key->prefetch();
     if (kept != i) burst_[kept] = packet;
     ++kept;
   }
+  groups_.finish();
   size_ = kept;
 }
 
@@ -302,7 +303,7 @@ void OutsidePipeline::deliver(const Facts& facts) {
     if (i + kDataAhead < size_) {
       const Inbound& ahead = burst_[i + kDataAhead];
       rte_prefetch0(ahead.packet + wire::Header::kSize);
-      rte_prefetch0(ahead.session->session);
+      rte_prefetch0(&ahead.session->session->sources);
     }
     Inbound& packet = burst_[i];
     const Verdict verdict =

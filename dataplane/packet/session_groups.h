@@ -24,6 +24,7 @@ struct SessionGroup {
   std::uint8_t last = 0;
 };
 
+// Written where sessions change, not at each packet: a burst of one session costs next to nothing.
 class SessionGroups {
  public:
   static constexpr std::size_t kMost = 64;  // packets of a burst
@@ -32,20 +33,22 @@ class SessionGroups {
   void clear() {
     count_ = 0;
     packets_ = 0;
+    run_ = 0;
+    bytes_ = 0;
     newest_session_ = nullptr;
     mixed_ = false;
+    next_ = kFollowing;
   }
   // The next packet of the burst. Returns its group's number.
   std::uint8_t add(SessionHot* session, std::uint32_t bytes) {
-    const auto packet = static_cast<std::uint8_t>(packets_++);
-    // Most bursts are of few sessions, and a packet's is most often that of the packet before.
     if (session != newest_session_) turn_to(session);
-    SessionGroup& group = groups_[newest_];
-    next_[group.last] = packet;  // a group's first packet: itself, until there is another
-    if (group.packets++ == 0) group.first = packet;
-    group.last = packet;
-    group.bytes += bytes;
+    ++packets_;
+    bytes_ += bytes;
     return newest_;
+  }
+  // After the last packet: from here on groups are whole.
+  void finish() {
+    if (count_ > 0) end_run();
   }
   [[nodiscard]] std::span<SessionGroup> groups() { return {groups_.data(), count_}; }
   [[nodiscard]] SessionGroup& operator[](std::uint8_t group) { return groups_[group]; }
@@ -55,11 +58,17 @@ class SessionGroups {
  private:
   static constexpr std::size_t kSlots = 2 * kMost;  // open addressing, half full at most
   static constexpr std::uint8_t kEmpty = 0xff;
+  static constexpr std::array<std::uint8_t, kMost> kFollowing = [] {
+    std::array<std::uint8_t, kMost> following{};
+    for (std::size_t i = 0; i < kMost; ++i) following[i] = static_cast<std::uint8_t>(i + 1);
+    return following;
+  }();
 
-  // Makes the session's group the newest.
+  // Makes the session's group the newest; the run of packets that ends here goes to its own.
   [[gnu::noinline]] void turn_to(SessionHot* session) {
     newest_session_ = session;
     if (count_ == 0) return open(session);
+    end_run();
     if (!mixed_) {
       slots_.fill(kEmpty);
       slots_[slot_of(groups_[0].session)] = 0;
@@ -67,8 +76,11 @@ class SessionGroups {
     }
     std::size_t slot = slot_of(session);
     for (; slots_[slot] != kEmpty; slot = (slot + 1) % kSlots) {
-      newest_ = slots_[slot];
-      if (groups_[newest_].session == session) return;
+      const std::uint8_t known = slots_[slot];
+      if (groups_[known].session != session) continue;
+      newest_ = known;
+      next_[groups_[known].last] = static_cast<std::uint8_t>(packets_);
+      return;
     }
     slots_[slot] = static_cast<std::uint8_t>(count_);
     open(session);
@@ -79,7 +91,15 @@ class SessionGroups {
     group.session = session;
     group.bytes = 0;
     group.packets = 0;
+    group.first = static_cast<std::uint8_t>(packets_);
+  }
+  void end_run() {
+    SessionGroup& group = groups_[newest_];
+    group.packets = static_cast<std::uint8_t>(group.packets + packets_ - run_);
+    group.bytes += bytes_;
     group.last = static_cast<std::uint8_t>(packets_ - 1);
+    run_ = packets_;
+    bytes_ = 0;
   }
   static std::size_t slot_of(const SessionHot* session) {
     const auto address = reinterpret_cast<std::uintptr_t>(session);
@@ -91,6 +111,8 @@ class SessionGroups {
   std::array<std::uint8_t, kSlots> slots_;
   std::size_t count_ = 0;
   std::size_t packets_ = 0;
+  std::size_t run_ = 0;      // its first packet
+  std::uint32_t bytes_ = 0;  // of the run
   const SessionHot* newest_session_ = nullptr;
   std::uint8_t newest_ = 0;
   bool mixed_ = false;  // more than one session: slots_ is in use

@@ -16,16 +16,15 @@
 namespace magnetar {
 
 struct Session : InSlab<Session> {
+  alignas(64) AeadKey seal_key;
   LocalIndex local;
   RemoteIndex remote_index;
   SessionHot* hot = nullptr;  // = owned_hot
+  alignas(64) AeadKey open_key;
   // Inner source addresses that the peer's certificate vouches for (protocol/firewall.md 3.1): its
-  // own addresses as hosts, and the networks behind it.
+  // own addresses as hosts, and the networks behind it. The first is in the key's last line.
   PrefixSet sources;
-  std::shared_ptr<SessionHot>
-      owned_hot;  // here and not last, where it would cost a line of its own
-  AeadKey seal_key;
-  AeadKey open_key;
+  std::shared_ptr<SessionHot> owned_hot;
 };
 
 }  // namespace magnetar

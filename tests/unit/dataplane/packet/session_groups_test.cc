@@ -39,6 +39,7 @@ TEST(SessionGroups, HoldEachSessionsPacketsOnceAndInOrder) {
       expected[session].push_back(i);
       bytes[session] += i;
     }
+    groups.finish();
     ASSERT_EQ(groups.groups().size(), expected.size());
     for (const SessionGroup& group : groups.groups()) {
       EXPECT_EQ(packets_of(groups, group), expected[group.session]);
