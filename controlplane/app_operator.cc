@@ -181,6 +181,7 @@ void App::fill_counters(ops::Snapshot& out) {
       out.punt_dropped[std::string(kPuntKindNames[k])] += stats.punt_dropped[k].get();
     }
     out.injected += stats.injected.get();
+    out.late += stats.late.get();
     ops::WorkerView worker{
         .worker = w, .core = plane_->core(w), .busy_ratio = busy_[w], .stages = {}};
     for (std::size_t s = 0; s < kStages; ++s)

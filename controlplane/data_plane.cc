@@ -33,11 +33,11 @@ unsigned mbufs_of(const config::Config& config) {
   return kMbufsBase + kMbufsPerQueue * std::max<unsigned>(workers, config.outside.queues);
 }
 
+// Of DPDK's memory: packets, and rings within the rest. Sessions and routes lie in memory of their
+// own (dataplane/base/huge_memory.h), which takes none of the huge pages set aside.
 std::uint32_t memory_mib(const config::Config& config) {
   const std::uint64_t mbuf = sizeof(rte_mbuf) + kMbufPrivateSize + data_room(config) + 64;
-  const std::uint64_t pool = mbuf * mbufs_of(config);
-  const std::uint64_t routes = std::uint64_t{config.tunnels.max} * 128;
-  return static_cast<std::uint32_t>((pool + routes) / (1024 * 1024) + 64);
+  return static_cast<std::uint32_t>(mbuf * mbufs_of(config) / (1024 * 1024) + 64);
 }
 
 EalOptions eal_options(const config::Config& config) {

@@ -94,6 +94,7 @@ struct alignas(64) WorkerStats {
   std::array<OwnedCounter, kPuntKinds> punted;
   std::array<OwnedCounter, kPuntKinds> punt_dropped;  // also in drops, as punt_ring_full
   OwnedCounter injected;                              // frames of the control plane
+  OwnedCounter late;  // sent, but so far behind others of the session that a peer may refuse them
   std::array<StageStats, kStages> stages;
   OwnedCounter busy_cycles;
   OwnedCounter total_cycles;

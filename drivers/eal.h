@@ -23,7 +23,7 @@ struct EalOptions {
   std::vector<unsigned> worker_cores;
   unsigned control_core = 0;
   EalMemory memory = EalMemory::kAuto;
-  std::uint32_t memory_mib = 256;     // what pools and tables will need
+  std::uint32_t memory_mib = 256;     // what packets and rings will need
   std::vector<std::string> vdevs;     // "net_af_packet0,iface=eth1,..."
   std::vector<std::string> pci;       // "0000:3b:00.0"; empty: no PCI scan
   bool single_file_segments = false;  // vhost-user and memif zero-copy want it

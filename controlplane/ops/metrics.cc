@@ -174,6 +174,11 @@ void add_punts(const Snapshot& s, Families& out) {
           "Packets that the control plane gave to the workers and they sent.")
       .with(number(s.injected))
       .add_to(out);
+  counter("magnetar_late_packets_total",
+          "Packets sent so far behind others of their tunnel that a peer's replay window of 1,024 "
+          "refuses them.")
+      .with(number(s.late))
+      .add_to(out);
 }
 
 // Packets that entered the pipeline: no stage sees more than its first. Cycles: of all stages.

@@ -100,6 +100,7 @@ struct Snapshot {
   std::vector<TrafficView> traffic;
   std::map<std::string, std::uint64_t> punted;        // by kind: handed to the control plane
   std::map<std::string, std::uint64_t> punt_dropped;  // by kind: the ring was full
+  std::uint64_t late = 0;                             // packets sent behind a peer's replay window
   std::uint64_t injected = 0;  // packets the control plane gave to the workers and they sent
   std::uint64_t punt_queue_depth = 0;
   std::map<std::pair<std::string, std::string>, std::uint64_t> handshakes;  // {role, result}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/inside/pipeline.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <rte_mbuf.h>
@@ -15,6 +16,8 @@ namespace {
 constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
 constexpr std::size_t kDataAhead = 4;
 constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
+// The replay window of every Nebula but the newest, whose is larger (protocol/wire.md).
+constexpr std::uint64_t kPeerWindow = 1024;
 
 }  // namespace
 
@@ -39,6 +42,7 @@ std::size_t InsidePipeline::run() {
   send_control_frames(context_, control_exits_);
   transmit(context_.outside, context_.stats.outside, {to_outside_.data(), outside_size_}, exits_,
            Verdict::kOutsideFull);
+  count_late();
   exits_.settle();
   clock.mark(Stage::kInsideTransmit, outside_size_);
   return count;
@@ -162,6 +166,23 @@ void InsidePipeline::seal() {
     if (i < kKeysAhead) job.key->prefetch();
   }
   context_.aead.seal({jobs_.data(), size_});
+}
+
+// Another worker that seals for the same session may send what it numbered after us before we send
+// ours. As long as each of W workers has one burst under way, a packet leaves less than W * kBurst
+// counters behind the newest: within a peer's window for 16 workers. A worker that is kept from its
+// core while the others go on breaks that. What was numbered by now may have left: no packet that
+// the peer refuses is missed.
+void InsidePipeline::count_late() {
+  if (context_.alone) return;
+  for (const SessionGroup& group : groups_.groups()) {
+    const std::uint64_t newest = group.session->send_counter.load(std::memory_order_relaxed);
+    const std::uint64_t first = group.next_counter - group.packets;
+    if (newest - first < kPeerWindow) [[likely]]
+      continue;
+    const std::uint64_t behind = newest - first - kPeerWindow + 1;
+    context_.stats.late.add(std::min<std::uint64_t>(behind, group.packets));
+  }
 }
 
 // Outer headers; drops what must not leave.

@@ -37,6 +37,7 @@ class InsidePipeline {
                                                       const Facts& facts);
   void number();
   void seal();
+  void count_late();
   void emit();
   [[gnu::noinline]] void let_kernel_send(const Outbound& packet, const Remote& remote);
 

@@ -20,25 +20,36 @@ std::uint32_t slots_for(std::size_t sessions) {
 
 }  // namespace
 
+Gateway::Lane::Lane(Gateway& gateway, std::uint16_t number, std::unique_ptr<Aead> cipher)
+    : aead(std::move(cipher)),
+      worker({number, outside, inside, gateway.table_, gateway.routes_, gateway.facts_, *aead,
+              gateway.rings_, stats, number == 0},
+             gateway.grace_, IdlePolicy::kPoll) {}
+
 Gateway::Gateway(std::unique_ptr<Aead> aead, std::size_t sessions)
     : table_(slots_for(sessions), grace_),
       routes_(slots_for(sessions), grace_),
-      aead_(std::move(aead)),
-      rings_(1, 1024, 64),
-      worker_({0, outside, inside, table_, routes_, facts_, *aead_, rings_, stats_, true}, grace_,
-              IdlePolicy::kPoll) {
+      next_counters_(sessions) {
   own_.underlay.add(own().ip);
   own_.listen_port = own().port;
   own_.outside_mtu = 9200;
   own_.add_overlay({own_overlay(), 8});
-  grace_.enter(0);
-  aead_->expand(testing::key_of(1), common_key_);
+  for (std::atomic<std::uint64_t>& counter : next_counters_) counter = 3;
+  add_lane(std::move(aead));
+  lane(0).aead->expand(testing::key_of(1), common_key_);
   for (std::size_t peer = 0; peer < sessions; ++peer) add(peer, slots_for(sessions));
 }
 
 Gateway::~Gateway() {
   drain_punted();
-  grace_.leave(0);
+  for (unsigned i = 0; i < lanes_.size(); ++i) grace_.leave(i);
+}
+
+void Gateway::add_lane(std::unique_ptr<Aead> aead) {
+  const auto number = static_cast<std::uint16_t>(lanes_.size());
+  MAGNETAR_CHECK(number < kLanes);
+  lanes_.push_back(std::make_unique<Lane>(*this, number, std::move(aead)));
+  grace_.enter(number);
 }
 
 void Gateway::add(std::size_t peer, std::uint32_t slots) {
@@ -51,15 +62,15 @@ void Gateway::add(std::size_t peer, std::uint32_t slots) {
   spec.receive_key = testing::key_of(1);
   spec.overlay = {overlay(peer)};
   spec.addr = underlay(peer);
-  table_.publish(testing::make_session(spec, *aead_, own()));
+  table_.publish(testing::make_session(spec, *lane(0).aead, own()));
   sessions_.push_back(table_.find(spec.local));
   indexes_.push_back(spec.local);
   MAGNETAR_CHECK(routes_.set(spec.overlay, sessions_.back()->hot));
 }
 
-void Gateway::seal_as_peer(AeadJob& job) {
+void Gateway::seal_as_peer(AeadJob& job, std::size_t lane) {
   job.key = &common_key_;
-  aead_->seal({&job, 1});
+  lanes_[lane]->aead->seal({&job, 1});
 }
 
 void Gateway::drain_punted() {
@@ -69,10 +80,16 @@ void Gateway::drain_punted() {
 }
 
 bool Gateway::adds_up() const {
-  std::uint64_t out = stats_.outside.tx_packets.get() + stats_.inside.tx_packets.get();
-  for (const OwnedCounter& dropped : stats_.drops) out += dropped.get();
-  for (const OwnedCounter& punted : stats_.punted) out += punted.get();
-  return out == stats_.outside.rx_packets.get() + stats_.inside.rx_packets.get();
+  std::uint64_t in = 0;
+  std::uint64_t out = 0;
+  for (const auto& lane : lanes_) {
+    const WorkerStats& stats = lane->stats;
+    in += stats.outside.rx_packets.get() + stats.inside.rx_packets.get();
+    out += stats.outside.tx_packets.get() + stats.inside.tx_packets.get();
+    for (const OwnedCounter& dropped : stats.drops) out += dropped.get();
+    for (const OwnedCounter& punted : stats.punted) out += punted.get();
+  }
+  return in == out;
 }
 
 }  // namespace magnetar::bench

@@ -15,6 +15,19 @@ namespace magnetar::bench {
 
 class Gateway {
  public:
+  static constexpr unsigned kLanes = 3;
+
+  // A worker with all that is its own. The first is alone as long as no other is made to run; the
+  // others share the sessions.
+  struct Lane {
+    Lane(Gateway& gateway, std::uint16_t number, std::unique_ptr<Aead> cipher);
+    BenchPort outside;
+    BenchPort inside;
+    std::unique_ptr<Aead> aead;
+    WorkerStats stats;
+    Worker worker;
+  };
+
   // Overlay 10.0.0.1/8, underlay 192.0.2.1, port 4242. All sessions have the same raw key both
   // ways, in schedules of their own: so anybody can seal for any of them without touching it.
   Gateway(std::unique_ptr<Aead> aead, std::size_t sessions);
@@ -22,7 +35,7 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  [[nodiscard]] Cipher cipher() const { return aead_->cipher(); }
+  [[nodiscard]] Cipher cipher() const { return lanes_[0]->aead->cipher(); }
   [[nodiscard]] std::size_t size() const { return sessions_.size(); }
   [[nodiscard]] const Session& session(std::size_t peer) const { return *sessions_[peer]; }
   [[nodiscard]] LocalIndex index(std::size_t peer) const { return indexes_[peer]; }
@@ -35,34 +48,42 @@ class Gateway {
   [[nodiscard]] static UnderlayAddr underlay(std::size_t peer) {
     return {IpAddr::v4(0xc6120000 + static_cast<std::uint32_t>(peer)), 4242};
   }
-  // Sealed under the key that all share.
-  void seal_as_peer(AeadJob& job);
+  // The peer's next counter. Any thread.
+  [[nodiscard]] std::uint64_t next_counter(std::size_t peer) {
+    return next_counters_[peer].fetch_add(1, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t last_counter(std::size_t peer) const {
+    return next_counters_[peer].load(std::memory_order_relaxed) - 1;
+  }
+  // Sealed under the key that all share, by a lane's cipher.
+  void seal_as_peer(AeadJob& job, std::size_t lane);
 
-  void run_once() { worker_.run_once(); }
+  // The next one. Not while another is running.
+  void add_lane(std::unique_ptr<Aead> aead);
+  [[nodiscard]] Lane& lane(std::size_t number) { return *lanes_[number]; }
+  void run_once() { lanes_[0]->worker.run_once(); }
   // Frees what was punted, as the control thread would.
   void drain_punted();
   // The law of the counters (dataplane/stats.h).
   [[nodiscard]] bool adds_up() const;
-  [[nodiscard]] const WorkerStats& stats() const { return stats_; }
-
-  BenchPort outside;
-  BenchPort inside;
+  [[nodiscard]] const WorkerStats& stats() const { return lanes_[0]->stats; }
+  [[nodiscard]] BenchPort& outside() { return lanes_[0]->outside; }
+  [[nodiscard]] BenchPort& inside() { return lanes_[0]->inside; }
 
  private:
   void add(std::size_t peer, std::uint32_t slots);
 
-  Grace grace_{1};
+  Grace grace_{kLanes};
   SessionTable table_;
   RouteTable routes_;
   Facts own_;
   std::atomic<const Facts*> facts_{&own_};
-  std::unique_ptr<Aead> aead_;
-  ControlRings rings_;
-  WorkerStats stats_;
-  Worker worker_;
+  ControlRings rings_{kLanes, 1024, 64};
+  std::vector<std::unique_ptr<Lane>> lanes_;
   AeadKey common_key_;
   std::vector<const Session*> sessions_;
   std::vector<LocalIndex> indexes_;
+  std::vector<std::atomic<std::uint64_t>> next_counters_;  // of each peer
 };
 
 }  // namespace magnetar::bench

@@ -29,8 +29,8 @@ std::size_t run(bool seal, std::size_t sessions) {
   Gateway gateway(std::make_unique<NoCipher>(), sessions);
   const std::uint32_t size = 512;
   Traffic traffic(gateway, {&size, 1}, false);
-  BenchPort& source = seal ? gateway.inside : gateway.outside;
-  const BenchPort& sink = seal ? gateway.outside : gateway.inside;
+  BenchPort& source = seal ? gateway.inside() : gateway.outside();
+  const BenchPort& sink = seal ? gateway.outside() : gateway.inside();
   for (std::size_t slice = 0; slice < kSlices; ++slice) {
     if (seal) {
       traffic.make_plain(0);

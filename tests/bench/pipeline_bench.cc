@@ -17,9 +17,11 @@
 #include "drivers/crypto/ipsec_mb.h"
 #include "tests/bench/bare_cipher.h"
 #include "tests/bench/gateway.h"
+#include "tests/bench/lockstep.h"
 #include "tests/bench/report.h"
 #include "tests/bench/rows.h"
 #include "tests/bench/traffic.h"
+#include "tests/bench/two_workers.h"
 
 namespace magnetar::bench {
 namespace {
@@ -133,8 +135,8 @@ class Measurement {
 
   double run_pipeline(std::size_t slice, Flaw flaw) {
     const bool seal = direction() == Direction::kSeal;
-    BenchPort& source = seal ? gateway_.inside : gateway_.outside;
-    const BenchPort& sink = seal ? gateway_.outside : gateway_.inside;
+    BenchPort& source = seal ? gateway_.inside() : gateway_.outside();
+    const BenchPort& sink = seal ? gateway_.outside() : gateway_.inside();
     source.load(traffic_.mbufs(slice));
     const std::size_t sent = sink.sent();
     const std::uint64_t start = rte_rdtsc_precise();
@@ -184,6 +186,23 @@ void measure(benchmark::State& state, const Case& c, std::vector<Row>& rows) {
   rows.push_back(measurement.row());
 }
 
+void register_two_cores(std::vector<Row>& rows) {
+  if (!has_two_cores()) {
+    std::fprintf(stderr, "one core: no rows of two workers\n");
+    return;
+  }
+  const auto add = [&rows](const std::string& name, std::function<Row()> row) {
+    benchmark::RegisterBenchmark(name.c_str(), [&rows, row](benchmark::State& state) {
+      for ([[maybe_unused]] const auto one : state) rows.push_back(row());
+    })->Iterations(1);
+  };
+  for (const TwoWorkersCase& c : two_workers_cases())
+    add(c.name(), [c] { return measure_two_workers(c); });
+  for (const std::uint32_t size : {64U, 1420U})
+    add("hand-over/none/" + std::to_string(size) + "/1/cache",
+        [size] { return measure_hand_over(size); });
+}
+
 // DPDK's memory in huge pages, as a gateway has it, without asking the machine for them: pages of
 // 4 KiB lie where chance puts them, and some places are a fifth slower than others.
 void use_huge_pages() {
@@ -200,6 +219,7 @@ int run(bool all, bool stages, const char* json_path) {
   std::vector<Row> rows;
   for (const Case& c : make_cases(all))
     benchmark::RegisterBenchmark(c.name().c_str(), measure, c, std::ref(rows))->Iterations(1);
+  register_two_cores(rows);
   RowReporter reporter(rows, stages);
   benchmark::RunSpecifiedBenchmarks(&reporter);
   const double cycles_per_ns = static_cast<double>(rte_get_tsc_hz()) / 1e9;

@@ -28,8 +28,9 @@ std::size_t ring_size(std::size_t mean, bool beyond_cache) {
 
 }  // namespace
 
-Traffic::Traffic(Gateway& gateway, std::span<const std::uint32_t> sizes, bool beyond_cache)
-    : gateway_(gateway), next_counter_(gateway.size(), 3) {
+Traffic::Traffic(Gateway& gateway, std::span<const std::uint32_t> sizes, bool beyond_cache,
+                 std::size_t lane)
+    : gateway_(gateway), lane_(lane), random_(1 + static_cast<unsigned>(lane)) {
   const std::size_t largest = std::ranges::max(sizes);
   const std::size_t mean = std::reduce(sizes.begin(), sizes.end()) / sizes.size();
   const std::size_t ring = ring_size(mean, beyond_cache);
@@ -96,7 +97,7 @@ void Traffic::make_sealed(std::size_t slice, Flaw flaw) {
     while (flaw == Flaw::kUnknownIndex && gateway_.knows(index))
       index = LocalIndex{static_cast<std::uint32_t>(random_()) << 1U};
     const std::uint64_t counter =
-        flaw == Flaw::kReplayed ? next_counter_[peer] - 1 : next_counter_[peer]++;
+        flaw == Flaw::kReplayed ? gateway_.last_counter(peer) : gateway_.next_counter(peer);
     store_block(header, make_header(header_prefix(0x11, 0, index.raw()), counter));
     AeadJob job{};
     store_block(&job.nonce, make_nonce(gateway_.cipher(), counter));
@@ -105,7 +106,7 @@ void Traffic::make_sealed(std::size_t slice, Flaw flaw) {
     job.text = text;
     job.length = static_cast<std::uint32_t>(size);
     job.tag = text + size;
-    gateway_.seal_as_peer(job);
+    gateway_.seal_as_peer(job, lane_);
     if (flaw == Flaw::kBadTag) job.tag[15] ^= std::byte{1};
   }
 }

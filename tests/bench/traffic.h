@@ -23,8 +23,10 @@ class Traffic {
   static constexpr std::size_t kSlice = 256;  // packets at most
 
   // `sizes`: of the inner packets, in turn. `beyond_cache`: the ring is larger than the L3 cache,
-  // else it fits a quarter of the L2 cache and has one slice.
-  Traffic(Gateway& gateway, std::span<const std::uint32_t> sizes, bool beyond_cache);
+  // else it fits a quarter of the L2 cache and has one slice. `lane`: of the gateway, whose cipher
+  // seals for the peers, so that each thread may have a Traffic of its own.
+  Traffic(Gateway& gateway, std::span<const std::uint32_t> sizes, bool beyond_cache,
+          std::size_t lane = 0);
   ~Traffic();
   Traffic(const Traffic&) = delete;
   Traffic& operator=(const Traffic&) = delete;
@@ -50,14 +52,14 @@ class Traffic {
   std::byte* start(std::size_t packet, std::size_t offset, std::size_t size);
 
   Gateway& gateway_;
+  std::size_t lane_;
   testing::Pool pool_;
   std::size_t slice_ = 0;
   std::vector<rte_mbuf*> mbufs_;
   std::vector<Packet> packets_;
-  std::vector<std::uint64_t> next_counter_;  // of each peer
   std::vector<Buffer> buffers_;
   wire::OuterTemplate outer_;
-  std::minstd_rand random_{1};
+  std::minstd_rand random_;
 };
 
 }  // namespace magnetar::bench

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <vector>
 
 #include <rte_mbuf.h>
@@ -42,6 +43,8 @@ class MemoryPort final : public PortQueue {
     return out;
   }
   void accept_at_most(std::size_t packets) { room_ = packets; }
+  // Called while a burst is on its way out: what others do meanwhile.
+  void while_sending(std::function<void()> meanwhile) { meanwhile_ = std::move(meanwhile); }
 
   std::uint16_t receive(std::span<rte_mbuf*> into) override {
     std::uint16_t count = 0;
@@ -52,6 +55,7 @@ class MemoryPort final : public PortQueue {
     return count;
   }
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override {
+    if (meanwhile_) meanwhile_();
     const std::size_t taken = std::min(packets.size(), room_);
     sent_.insert(sent_.end(), packets.begin(),
                  packets.begin() + static_cast<std::ptrdiff_t>(taken));
@@ -62,6 +66,7 @@ class MemoryPort final : public PortQueue {
   rte_mempool* pool_;
   std::deque<rte_mbuf*> arriving_;
   std::vector<rte_mbuf*> sent_;
+  std::function<void()> meanwhile_;
   std::size_t room_ = static_cast<std::size_t>(-1);
 };
 

@@ -73,6 +73,7 @@ TEST(Metrics, EachSeriesHasItsNameLabelsAndValue) {
       {R"(magnetar_punt_dropped_total{kind="moved"})", "0"},
       {"magnetar_punt_queue_depth", "4"},
       {"magnetar_injected_packets_total", "21"},
+      {"magnetar_late_packets_total", "22"},
       {R"(magnetar_worker_busy_ratio{worker="0"})", "0.25"},
       {R"(magnetar_worker_cycles_per_packet{worker="0",pipeline="outside"})", "500"},
       {R"(magnetar_worker_cycles_per_packet{worker="0",pipeline="inside"})", "0"},

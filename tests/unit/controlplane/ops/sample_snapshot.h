@@ -80,6 +80,7 @@ inline ops::Snapshot sample_snapshot() {
   s.punted = {{"handshake", 20}};
   s.punt_dropped = {{"handshake", 2}};
   s.injected = 21;
+  s.late = 22;
   s.punt_queue_depth = 4;
   s.handshakes = {{{"initiator", "ok"}, 5}, {{"responder", "bad_certificate"}, 3}};
   s.handshake_duration = {.bounds_s = {0.01, 0.1}, .counts = {3, 1, 1}, .sum_s = 0.75};
