@@ -32,12 +32,17 @@ ETHERNET = 14
 GATHERS = {"copy": "", "zero-copy": ",zero-copy=yes"}  # how the port of the middle is set
 SATURATED = 0.95  # a worker that is busy for less waits for others
 COUNTS_WAIT = 5.0
+TRIES = 3
 # Nothing else has the two cores while this runs, as far as that can be had by asking.
-NICE = ["nice", "-n", "-10"]
+NICE = ["nice", "-n", "-20"]
 
 
 class Wrong(Exception):
     """A run that must not count, and why."""
+
+
+class Unconnected(Wrong):
+    """The ports did not find each other: worth another try."""
 
 
 class Program:
@@ -125,10 +130,10 @@ class Source(Testpmd):
             self.ask(command)
 
     def wait_for_link(self):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 5
         while len(re.findall(r"Link status: up", self.ask("show port info all"))) < 2:
             if time.monotonic() > deadline:
-                raise Wrong("the memif ports do not connect")
+                raise Unconnected("the memif ports do not connect")
             time.sleep(0.05)
 
     def drain(self):
@@ -203,6 +208,16 @@ class Bench:
                 f"{GATHERS[kind]}" for i in range(2)]
 
     def run(self, kind, middle_of):
+        """DPDK's zero-copy client closes files of its own memory when a port has connected, and
+        another that is on its way then cannot (tests/bench/memseg_files.h)."""
+        for _ in range(TRIES - 1):
+            try:
+                return self.try_run(kind, middle_of)
+            except Unconnected:
+                pass
+        return self.try_run(kind, middle_of)
+
+    def try_run(self, kind, middle_of):
         """(ns a packet at the sink, snapshots of the middle before and after)."""
         source_core, core = self.arguments.cores
         source = middle = None

@@ -27,6 +27,7 @@
 #include "drivers/net/ethdev_device.h"
 #include "drivers/net/port.h"
 #include "tests/bench/framed_port.h"
+#include "tests/bench/memseg_files.h"
 #include "tests/support/data_plane.h"
 
 namespace magnetar::bench {
@@ -178,10 +179,13 @@ int run(const Options& options) {
                          .single_file_segments = true});
   if (!eal) return refuse(eal.error());
   const testing::Pool pool = open_pool();
+  const MemsegFiles files;
   auto outside = OutsidePort::open({.port = options.outside}, pool.get());
   if (!outside) return refuse(outside.error());
+  files.mend();
   auto inside = EthdevDevice::open(ethdev_options(options.inside), pool.get());
   if (!inside) return refuse(inside.error());
+  files.mend();
   const MacAddr next{std::byte{2}, {}, {}, {}, {}, std::byte{3}};
   MemifGateway gateway(
       (*outside)->queue_for_worker(0, 0),
