@@ -5,7 +5,6 @@
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
-#include <rte_ring.h>
 
 #include "dataplane/base/check.h"
 #include "dataplane/spread.h"
@@ -36,9 +35,8 @@ class HandOver {
       : gateway_(make_ipsec_mb(Cipher::kAes256Gcm), 1),
         traffic_(gateway_, std::span(&size, 1), false),
         device_(new BenchPort),
-        polling_(std::unique_ptr<PortQueue>(device_), flow_of, {ring_.get()}, stats_,
-                 stats_.outside),
-        fed_(std::make_unique<BenchPort>(), ring_.get()) {}
+        polling_(std::unique_ptr<PortQueue>(device_), flow_of, {&ring_}, stats_, stats_.outside),
+        fed_(std::make_unique<BenchPort>(), ring_) {}
 
   // The same steps in both threads; one works while the other waits.
   void run(std::size_t thread) {
@@ -103,22 +101,18 @@ class HandOver {
   void enqueue() {
     std::array<rte_mbuf*, kBurst> packets;
     while (const std::uint16_t count = device_->receive(packets))
-      MAGNETAR_CHECK(rte_ring_sp_enqueue_burst(ring_.get(), as_objects(packets), count, nullptr) ==
-                     count);
+      MAGNETAR_CHECK(ring_.enqueue_burst(std::span(packets).first(count)) == count);
   }
   void dequeue() {
     std::array<rte_mbuf*, kBurst> packets;
-    while (rte_ring_sc_dequeue_burst(ring_.get(), as_objects(packets), kBurst, nullptr) > 0) {
+    while (ring_.dequeue_burst(packets) > 0) {
     }
-  }
-  static void** as_objects(std::span<rte_mbuf*> packets) {
-    return reinterpret_cast<void**>(packets.data());  // NOLINT: rte_ring's element type
   }
 
   Gateway gateway_;
   Traffic traffic_;
   WorkerStats stats_;
-  SpreadRing ring_ = make_spread_ring(kRing);
+  MbufRing ring_{"hand_over", kRing, MbufRing::Producers::kOne};
   BenchPort* device_;
   SpreadingQueue polling_;
   FedQueue fed_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flows through the rings between workers: each stays with one worker, in its order, whatever the
 // sizes of bursts and whichever rings are full.
+#include <deque>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -25,16 +26,13 @@ struct Lanes {
   explicit Lanes(std::size_t workers) {
     auto device = std::make_unique<MemoryPort>(pool.get());
     port = device.get();
-    std::vector<rte_ring*> others;
-    for (std::size_t i = 1; i < workers; ++i) {
-      rings.push_back(make_spread_ring(kRing));
-      others.push_back(rings.back().get());
-    }
+    std::vector<MbufRing*> others;
+    for (std::size_t i = 1; i < workers; ++i)
+      others.push_back(&rings.emplace_back("spread", kRing, MbufRing::Producers::kOne));
     queues.push_back(std::make_unique<SpreadingQueue>(std::move(device), flow_of, std::move(others),
                                                       stats, stats.inside));
-    for (SpreadRing& ring : rings)
-      queues.push_back(
-          std::make_unique<FedQueue>(std::make_unique<MemoryPort>(pool.get()), ring.get()));
+    for (MbufRing& ring : rings)
+      queues.push_back(std::make_unique<FedQueue>(std::make_unique<MemoryPort>(pool.get()), ring));
   }
   [[nodiscard]] std::uint64_t dropped() const {
     return stats.drops[static_cast<std::size_t>(Verdict::kWorkerFull)].get();
@@ -42,7 +40,7 @@ struct Lanes {
 
   testing::Pool pool = testing::make_pool(4095);
   WorkerStats stats;
-  std::vector<SpreadRing> rings;
+  std::deque<MbufRing> rings;
   MemoryPort* port = nullptr;
   std::vector<std::unique_ptr<PortQueue>> queues;  // of each worker
 };
