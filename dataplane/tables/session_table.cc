@@ -19,8 +19,8 @@ SessionTable::~SessionTable() {
   for (const std::atomic<SessionHot*>& slot : slots_) {
     const SessionHot* hot = slot.load();
     if (hot == nullptr) continue;
-    delete hot->remote.load();
-    delete hot->session;  // and with it, what is hot of it
+    const std::unique_ptr<const Remote> remote{hot->remote.load()};
+    const std::unique_ptr<const Session> session{hot->session};  // which owns what is hot of it
   }
 }
 
