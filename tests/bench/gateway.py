@@ -16,7 +16,6 @@ import pathlib
 import re
 import select
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,8 +28,10 @@ PAGES = 640  # of 2 MiB: two processes, 300 MiB for each and as much to spare
 SKIPPED = 77
 INNER = 1420
 ETHERNET = 14
-GATHERS = {"copy": "", "zero-copy": ",zero-copy=yes"}  # how the port of the middle is set
-SATURATED = 0.95  # a worker that is busy for less waits for others
+KINDS = {"copy": "", "zero-copy": ",zero-copy=yes"}  # how the port of the middle is set
+SATURATED = 0.8  # a worker that is busy for less waits for others
+REFUSED = 0.01  # of what the source makes: when more does not get in, the middle is what limits
+SOURCE = "source and sink"
 COUNTS_WAIT = 5.0
 TRIES = 3
 # Nothing else has the two cores while this runs, as far as that can be had by asking.
@@ -136,6 +137,14 @@ class Source(Testpmd):
                 raise Unconnected("the memif ports do not connect")
             time.sleep(0.05)
 
+    def end_sending(self):
+        """How much of what it made for the middle was not taken, 0 to 1."""
+        said = self.ask("stop")
+        port = re.search(r"TX-dropped: (\d+) +TX-total: (\d+)", said)  # of port 0, the first
+        if not port or port[2] == "0":
+            raise Wrong(f"testpmd's forward statistics make no sense: {said}")
+        return int(port[1]) / int(port[2])
+
     def drain(self):
         """Takes what is left in the sink's ring; the totals of both ports after that."""
         self.ask("set fwd rxonly")
@@ -205,7 +214,7 @@ class Bench:
     def vdevs(self, kind):
         socket = self.folder / "memif.sock"
         return [f"net_memif{i},role=client,id={i},socket={socket},socket-abstract=no"
-                f"{GATHERS[kind]}" for i in range(2)]
+                f"{KINDS[kind]}" for i in range(2)]
 
     def run(self, kind, middle_of):
         """DPDK's zero-copy client closes files of its own memory when a port has connected, and
@@ -218,7 +227,8 @@ class Bench:
         return self.try_run(kind, middle_of)
 
     def try_run(self, kind, middle_of):
-        """(ns a packet at the sink, snapshots of the middle before and after)."""
+        """(ns a packet at the sink, part that the middle did not take, snapshots of the middle
+        before and after)."""
         source_core, core = self.arguments.cores
         source = middle = None
         try:
@@ -230,7 +240,7 @@ class Bench:
             first, (before, began) = middle.snapshot(), source.ports()
             time.sleep(self.arguments.seconds)
             last, (after, ended) = middle.snapshot(), source.ports()
-            source.ask("stop")
+            refused = source.end_sending()
             time.sleep(0.2)  # for the middle to empty the ring before it
             (_, sent), (taken, _) = source.drain()  # memif forgets its counters with the peer
             came, went, dropped = middle.end()
@@ -241,7 +251,7 @@ class Bench:
             if packets == 0:
                 raise Wrong("no packet arrived")
             source.quit()
-            return (ended - began) * 1e9 / packets, first, last
+            return (ended - began) * 1e9 / packets, refused, first, last
         finally:
             for program in (middle, source):
                 if program is not None and program.process.poll() is None:
@@ -249,7 +259,7 @@ class Bench:
                     program.process.wait()
 
     def limit(self, kind):
-        return self.run(kind, lambda core, vdevs: Forwarder(core, vdevs, self.log))[0]
+        return self.run(kind, lambda core, vdevs: Forwarder(core, vdevs, self.log))
 
     def gateway(self, kind):
         return self.run(kind, lambda core, vdevs: Gateway(
@@ -260,28 +270,31 @@ class Bench:
         for _ in range(self.arguments.runs):
             limits.append(self.limit(kind))
             ours.append(self.gateway(kind))
-        ours.sort(key=lambda run: run[0])
-        limit = statistics.median(limits)
-        ns, first, last = ours[len(ours) // 2]
-        return make_row(kind, ns, limit, [limit / run[0] for run in ours], first, last)
+        shares = [limit[0] / our[0] for limit, our in zip(limits, ours)]
+        middle = [sorted(runs, key=lambda run: run[0])[len(runs) // 2] for runs in (limits, ours)]
+        return make_row(kind, *middle, shares)
 
 
-def make_row(kind, ns, limit, shares, first, last):
+def make_row(kind, limit, ours, shares):
+    """`limit`, `ours`: the median run of each; `shares`: of each pair of runs."""
+    limit_ns, limit_refused, _, _ = limit
+    ns, refused, first, last = ours
     stages = stage_costs(first, last)
     busy = (last["busy_cycles"] - first["busy_cycles"]) / (last["total_cycles"] -
                                                           first["total_cycles"])
-    vector = next(row["packets_per_vector"] for row in stages if row["stage"] == "receive")
-    own = max(stages, key=lambda row: row["cycles_per_packet"])
-    saturated = busy >= SATURATED
+    dearest = max(stages, key=lambda row: row["cycles_per_packet"])["stage"]
+    by_gateway = busy >= SATURATED and refused >= REFUSED
     return {"name": f"gateway/aes/{INNER}/memif-{kind}", "pipeline": "gateway-memif",
             "cipher": "aes", "size": str(INNER), "bytes": INNER, "sessions": 1,
             "buffers": f"memif-{kind}", "ns_per_packet": ns,
             "cycles_per_packet": ns * last["tsc_hz"] / 1e9, "packets_per_second": 1e9 / ns,
-            "bits_per_second": INNER * 8e9 / ns, "limit": "testpmd io", "limit_ns_per_packet": limit,
-            "ratio": ns / limit, "runs": len(shares), "share_of_limit": limit / ns,
-            "share_least": min(shares), "share_most": max(shares), "worker_busy_ratio": busy,
-            "packets_per_vector": vector,
-            "limited_by": f"inside {own['stage']}" if saturated else "source and sink",
+            "bits_per_second": INNER * 8e9 / ns, "limit": "testpmd io",
+            "limit_ns_per_packet": limit_ns, "ratio": ns / limit_ns, "runs": len(shares),
+            "share_of_limit": limit_ns / ns, "share_least": min(shares), "share_most": max(shares),
+            "limited_by": f"gateway, inside {dearest}" if by_gateway else SOURCE,
+            "limit_limited_by": "testpmd io" if limit_refused >= REFUSED else SOURCE,
+            "worker_busy_ratio": busy, "source_refused_ratio": refused,
+            "packets_per_vector": stages[0]["packets_per_vector"],
             "stage_cycles": {row["stage"]: row["cycles_per_packet"] for row in stages}}
 
 
@@ -307,8 +320,9 @@ def print_row(row):
           f"{row['limit']}")
     print(f"  {100 * row['share_of_limit']:.0f} % of what testpmd alone forwards "
           f"({100 * row['share_least']:.0f} to {100 * row['share_most']:.0f} % in {row['runs']} "
-          f"runs); limited by {row['limited_by']}; worker busy {100 * row['worker_busy_ratio']:.0f}"
-          f" %, {row['packets_per_vector']:.0f} packets a vector")
+          f"pairs of runs)\n  limited by: {row['limited_by']}; the limit by: "
+          f"{row['limit_limited_by']}\n  worker busy {100 * row['worker_busy_ratio']:.0f} %, "
+          f"{row['packets_per_vector']:.0f} packets a vector; cycles a packet:")
     for stage, cycles in row["stage_cycles"].items():
         print(f"  inside {stage:<31} {cycles:8.1f}")
     sys.stdout.flush()
@@ -380,9 +394,9 @@ def main():
     parser.add_argument("--warm-up", type=float, default=0.5, help="seconds before that")
     parser.add_argument("--cores", type=lambda text: [int(core) for core in text.split(",")],
                         default=[0, 1], help="of source and sink, and of what is between them")
-    parser.add_argument("--kind", dest="kinds", action="append", choices=GATHERS)
+    parser.add_argument("--kind", dest="kinds", action="append", choices=KINDS)
     arguments = parser.parse_args()
-    arguments.kinds = arguments.kinds or list(GATHERS)
+    arguments.kinds = arguments.kinds or list(KINDS)
     if reason := why_not():
         print(f"SKIPPED: {reason}")
         return SKIPPED
