@@ -265,18 +265,26 @@ class Bench:
         return self.run(kind, lambda core, vdevs: Gateway(
             self.arguments.program, core, self.arguments.cores[0], vdevs, self.log))
 
+    def hop(self):
+        """Nanoseconds from one core to the other."""
+        program = pathlib.Path(self.arguments.program).with_name("core_hop")
+        done = subprocess.run([*NICE, program, *map(str, self.arguments.cores)], text=True,
+                              capture_output=True, timeout=30, check=True)
+        return float(done.stdout)
+
     def row(self, kind):
-        limits, ours = [], []
-        for _ in range(self.arguments.runs):
-            limits.append(self.limit(kind))
-            ours.append(self.gateway(kind))
-        shares = [limit[0] / our[0] for limit, our in zip(limits, ours)]
-        middle = [sorted(runs, key=lambda run: run[0])[len(runs) // 2] for runs in (limits, ours)]
-        return make_row(kind, *middle, shares)
+        """The pair of runs whose ratio is in the middle: neighbours meet the same machine."""
+        pairs = [(self.limit(kind), self.gateway(kind), self.hop())
+                 for _ in range(self.arguments.runs)]
+        pairs.sort(key=lambda pair: pair[0][0] / pair[1][0])
+        each = [{"limit_ns_per_packet": limit[0], "ns_per_packet": ours[0],
+                 "share_of_limit": limit[0] / ours[0], "core_hop_ns": hop}
+                for limit, ours, hop in pairs]
+        return make_row(kind, *pairs[len(pairs) // 2], each)
 
 
-def make_row(kind, limit, ours, shares):
-    """`limit`, `ours`: the median run of each; `shares`: of each pair of runs."""
+def make_row(kind, limit, ours, hop, pairs):
+    """Of a pair of runs; `pairs`: all, by their share."""
     limit_ns, limit_refused, _, _ = limit
     ns, refused, first, last = ours
     stages = stage_costs(first, last)
@@ -289,11 +297,11 @@ def make_row(kind, limit, ours, shares):
             "buffers": f"memif-{kind}", "ns_per_packet": ns,
             "cycles_per_packet": ns * last["tsc_hz"] / 1e9, "packets_per_second": 1e9 / ns,
             "bits_per_second": INNER * 8e9 / ns, "limit": "testpmd io",
-            "limit_ns_per_packet": limit_ns, "ratio": ns / limit_ns, "runs": len(shares),
-            "share_of_limit": limit_ns / ns, "share_least": min(shares), "share_most": max(shares),
+            "limit_ns_per_packet": limit_ns, "ratio": ns / limit_ns, "runs": len(pairs), "pairs": pairs,
+            "share_of_limit": limit_ns / ns,
             "limited_by": f"gateway, inside {dearest}" if by_gateway else SOURCE,
             "limit_limited_by": "testpmd io" if limit_refused >= REFUSED else SOURCE,
-            "worker_busy_ratio": busy, "source_refused_ratio": refused,
+            "worker_busy_ratio": busy, "source_refused_ratio": refused, "core_hop_ns": hop,
             "packets_per_vector": stages[0]["packets_per_vector"],
             "stage_cycles": {row["stage"]: row["cycles_per_packet"] for row in stages}}
 
@@ -318,10 +326,13 @@ def print_row(row):
     print(f"{row['name']:<40} {row['cycles_per_packet']:8.0f} {ns:8.1f} {1e3 / ns:7.2f} "
           f"{row['bytes'] * 8 / ns:7.1f} {limit:9.1f} {ns - limit:+7.1f} {row['ratio']:7.2f}  "
           f"{row['limit']}")
-    print(f"  {100 * row['share_of_limit']:.0f} % of what testpmd alone forwards "
-          f"({100 * row['share_least']:.0f} to {100 * row['share_most']:.0f} % in {row['runs']} "
-          f"pairs of runs)\n  limited by: {row['limited_by']}; the limit by: "
-          f"{row['limit_limited_by']}\n  worker busy {100 * row['worker_busy_ratio']:.0f} %, "
+    print(f"  {100 * row['share_of_limit']:.0f} % of what testpmd alone forwards, the median of "
+          f"{row['runs']} pairs of runs (limit, gateway, a cache line from core to core, in ns):")
+    for pair in row["pairs"]:
+        print(f"    {100 * pair['share_of_limit']:4.0f} %  {pair['limit_ns_per_packet']:8.1f} "
+              f"{pair['ns_per_packet']:8.1f} {pair['core_hop_ns']:8.1f}")
+    print(f"  limited by: {row['limited_by']}; the limit by: {row['limit_limited_by']}")
+    print(f"  worker busy {100 * row['worker_busy_ratio']:.0f} %, "
           f"{row['packets_per_vector']:.0f} packets a vector; cycles a packet:")
     for stage, cycles in row["stage_cycles"].items():
         print(f"  inside {stage:<31} {cycles:8.1f}")
@@ -389,8 +400,8 @@ def main():
     parser.add_argument("program", nargs="?",
                         default=ROOT / "build" / "tests" / "bench" / "gateway_memif")
     parser.add_argument("--json", metavar="FILE", help="add the rows to this file")
-    parser.add_argument("--runs", type=int, default=5, help="of either, taking turns")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
+    parser.add_argument("--runs", type=int, default=7, help="pairs of limit and gateway")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each run")
     parser.add_argument("--warm-up", type=float, default=0.5, help="seconds before that")
     parser.add_argument("--cores", type=lambda text: [int(core) for core in text.split(",")],
                         default=[0, 1], help="of source and sink, and of what is between them")
