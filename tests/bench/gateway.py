@@ -16,6 +16,7 @@ import pathlib
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -411,6 +412,7 @@ def main():
     if reason := why_not():
         print(f"SKIPPED: {reason}")
         return SKIPPED
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not without giving pages back
     with Hugepages() as pages:
         if not pages.enough():
             print(f"SKIPPED: the machine has no {PAGES} free hugepages to give")
