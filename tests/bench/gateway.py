@@ -32,6 +32,7 @@ ETHERNET = 14
 KINDS = {"copy": "", "zero-copy": ",zero-copy=yes"}  # how the port of the middle is set
 SATURATED = 0.8  # a worker that is busy for less waits for others
 REFUSED = 0.01  # of what the source makes: when more does not get in, the middle is what limits
+MOVED = 1.5  # a cache line takes so many times longer, or less: the cores are elsewhere
 SOURCE = "source and sink"
 COUNTS_WAIT = 5.0
 TRIES = 3
@@ -273,15 +274,29 @@ class Bench:
                               capture_output=True, timeout=30, check=True)
         return float(done.stdout)
 
+    def pair(self, kind):
+        """(limit, gateway, hops before and after them)."""
+        before = self.hop()
+        limit, ours = self.limit(kind), self.gateway(kind)
+        return limit, ours, (before, self.hop())
+
     def row(self, kind):
-        """The pair of runs whose ratio is in the middle: neighbours meet the same machine."""
-        pairs = [(self.limit(kind), self.gateway(kind), self.hop())
-                 for _ in range(self.arguments.runs)]
+        """The pair of runs whose ratio is in the middle, of those during which the machine did not
+        move the cores about."""
+        pairs, moved = [], 0
+        while len(pairs) < self.arguments.runs:
+            pair = self.pair(kind)
+            if max(pair[2]) < MOVED * min(pair[2]):
+                pairs.append(pair)
+            elif (moved := moved + 1) > 2 * self.arguments.runs:
+                raise Wrong("the two cores are never at rest: no pair of runs can be compared")
         pairs.sort(key=lambda pair: pair[0][0] / pair[1][0])
         each = [{"limit_ns_per_packet": limit[0], "ns_per_packet": ours[0],
-                 "share_of_limit": limit[0] / ours[0], "core_hop_ns": hop}
-                for limit, ours, hop in pairs]
-        return make_row(kind, *pairs[len(pairs) // 2], each)
+                 "share_of_limit": limit[0] / ours[0], "core_hop_ns": hops[1],
+                 "stage_cycles": stage_cycles(*ours[2:])}
+                for limit, ours, hops in pairs]
+        limit, ours, hops = pairs[len(pairs) // 2]
+        return make_row(kind, limit, ours, hops[1], each)
 
 
 def make_row(kind, limit, ours, hop, pairs):
@@ -304,7 +319,7 @@ def make_row(kind, limit, ours, hop, pairs):
             "limit_limited_by": "testpmd io" if limit_refused >= REFUSED else SOURCE,
             "worker_busy_ratio": busy, "source_refused_ratio": refused, "core_hop_ns": hop,
             "packets_per_vector": stages[0]["packets_per_vector"],
-            "stage_cycles": {row["stage"]: row["cycles_per_packet"] for row in stages}}
+            "stage_cycles": stage_cycles(first, last)}
 
 
 def stage_costs(first, last):
@@ -319,6 +334,10 @@ def stage_costs(first, last):
     if not costs:
         raise Wrong("the gateway counted no packets")
     return costs
+
+
+def stage_cycles(first, last):
+    return {row["stage"]: row["cycles_per_packet"] for row in stage_costs(first, last)}
 
 
 def print_row(row):
