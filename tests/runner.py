@@ -235,7 +235,25 @@ def part_bench(every_row=False, json_path=None):
                  *(["--json", json_path] if json_path else [])]) == 0
     tally = Tally(passed=int(good), failed=int(not good))
     good = call([program.with_name("handshake_bench")]) == 0
-    return tally + Tally(passed=int(good), failed=int(not good))
+    tally += Tally(passed=int(good), failed=int(not good))
+    return tally + bench_gateway(json_path)
+
+
+def part_bench_gateway(json_path=None):
+    """The last rows of the bench alone."""
+    must_build(["deploy/build"])
+    if json_path:
+        pathlib.Path(json_path).unlink(missing_ok=True)
+    return bench_gateway(json_path)
+
+
+def bench_gateway(json_path):
+    """Between two testpmd; its rows go behind those that are in the file."""
+    status = call([sys.executable, "-B", ROOT / "tests" / "bench" / "gateway.py",
+                   *(["--json", json_path] if json_path else [])])
+    if status == 77:  # it has said why
+        return Tally(skipped=1)
+    return Tally(passed=int(status == 0), failed=int(status != 0))
 
 
 def part_instructions():
@@ -249,7 +267,7 @@ def part_instructions():
 
 
 PARTS = {"unit": part_unit, "sim": part_sim, "system": part_system, "sanitize": part_sanitize,
-         "instructions": part_instructions,         "fuzz": part_fuzz, "e2e": part_e2e}
+         "instructions": part_instructions, "fuzz": part_fuzz, "e2e": part_e2e}
 
 
 def build_failure(error):
@@ -278,15 +296,20 @@ def main():
                         help="with bench: also write its rows here")
     parser.add_argument("--all", action="store_true", dest="every_row",
                         help="with bench: every row, not only the short selection")
+    parser.add_argument("--gateway", action="store_true",
+                        help="with bench: only the whole gateway between two ports of testpmd")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - {*PARTS, "bench"}
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    if (arguments.json or arguments.every_row) and "bench" not in arguments.parts:
-        parser.error("--json and --all go with bench")
+    if "bench" not in arguments.parts and (arguments.json or arguments.every_row or
+                                           arguments.gateway):
+        parser.error("--json, --all and --gateway go with bench")
     total = Tally()
     for name in arguments.parts or PARTS:
-        if name == "bench":
+        if name == "bench" and arguments.gateway:
+            total += run_part(name, part_bench_gateway, arguments.json)
+        elif name == "bench":
             total += run_part(name, part_bench, arguments.every_row, arguments.json)
         else:
             total += run_part(name, PARTS[name])

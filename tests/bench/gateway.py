@@ -16,7 +16,7 @@ import pathlib
 import re
 import select
 import shutil
-import statistics
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,8 +29,11 @@ PAGES = 640  # of 2 MiB: two processes, 300 MiB for each and as much to spare
 SKIPPED = 77
 INNER = 1420
 ETHERNET = 14
-GATHERS = {"copy": "", "zero-copy": ",zero-copy=yes"}  # how the port of the middle is set
-SATURATED = 0.95  # a worker that is busy for less waits for others
+KINDS = {"copy": "", "zero-copy": ",zero-copy=yes"}  # how the port of the middle is set
+SATURATED = 0.8  # a worker that is busy for less waits for others
+REFUSED = 0.01  # of what the source makes: when more does not get in, the middle is what limits
+MOVED = 1.5  # a cache line takes so many times longer, or less: the cores are elsewhere
+SOURCE = "source and sink"
 COUNTS_WAIT = 5.0
 TRIES = 3
 # Nothing else has the two cores while this runs, as far as that can be had by asking.
@@ -136,6 +139,14 @@ class Source(Testpmd):
                 raise Unconnected("the memif ports do not connect")
             time.sleep(0.05)
 
+    def end_sending(self):
+        """How much of what it made for the middle was not taken, 0 to 1."""
+        said = self.ask("stop")
+        port = re.search(r"TX-dropped: (\d+) +TX-total: (\d+)", said)  # of port 0, the first
+        if not port or port[2] == "0":
+            raise Wrong(f"testpmd's forward statistics make no sense: {said}")
+        return int(port[1]) / int(port[2])
+
     def drain(self):
         """Takes what is left in the sink's ring; the totals of both ports after that."""
         self.ask("set fwd rxonly")
@@ -205,7 +216,7 @@ class Bench:
     def vdevs(self, kind):
         socket = self.folder / "memif.sock"
         return [f"net_memif{i},role=client,id={i},socket={socket},socket-abstract=no"
-                f"{GATHERS[kind]}" for i in range(2)]
+                f"{KINDS[kind]}" for i in range(2)]
 
     def run(self, kind, middle_of):
         """DPDK's zero-copy client closes files of its own memory when a port has connected, and
@@ -218,7 +229,8 @@ class Bench:
         return self.try_run(kind, middle_of)
 
     def try_run(self, kind, middle_of):
-        """(ns a packet at the sink, snapshots of the middle before and after)."""
+        """(ns a packet at the sink, part that the middle did not take, snapshots of the middle
+        before and after)."""
         source_core, core = self.arguments.cores
         source = middle = None
         try:
@@ -230,7 +242,7 @@ class Bench:
             first, (before, began) = middle.snapshot(), source.ports()
             time.sleep(self.arguments.seconds)
             last, (after, ended) = middle.snapshot(), source.ports()
-            source.ask("stop")
+            refused = source.end_sending()
             time.sleep(0.2)  # for the middle to empty the ring before it
             (_, sent), (taken, _) = source.drain()  # memif forgets its counters with the peer
             came, went, dropped = middle.end()
@@ -241,7 +253,7 @@ class Bench:
             if packets == 0:
                 raise Wrong("no packet arrived")
             source.quit()
-            return (ended - began) * 1e9 / packets, first, last
+            return (ended - began) * 1e9 / packets, refused, first, last
         finally:
             for program in (middle, source):
                 if program is not None and program.process.poll() is None:
@@ -249,40 +261,65 @@ class Bench:
                     program.process.wait()
 
     def limit(self, kind):
-        return self.run(kind, lambda core, vdevs: Forwarder(core, vdevs, self.log))[0]
+        return self.run(kind, lambda core, vdevs: Forwarder(core, vdevs, self.log))
 
     def gateway(self, kind):
         return self.run(kind, lambda core, vdevs: Gateway(
             self.arguments.program, core, self.arguments.cores[0], vdevs, self.log))
 
+    def hop(self):
+        """Nanoseconds from one core to the other."""
+        program = pathlib.Path(self.arguments.program).with_name("core_hop")
+        done = subprocess.run([*NICE, program, *map(str, self.arguments.cores)], text=True,
+                              capture_output=True, timeout=30, check=True)
+        return float(done.stdout)
+
+    def pair(self, kind):
+        """(limit, gateway, hops before and after them)."""
+        before = self.hop()
+        limit, ours = self.limit(kind), self.gateway(kind)
+        return limit, ours, (before, self.hop())
+
     def row(self, kind):
-        limits, ours = [], []
-        for _ in range(self.arguments.runs):
-            limits.append(self.limit(kind))
-            ours.append(self.gateway(kind))
-        ours.sort(key=lambda run: run[0])
-        limit = statistics.median(limits)
-        ns, first, last = ours[len(ours) // 2]
-        return make_row(kind, ns, limit, [limit / run[0] for run in ours], first, last)
+        """The pair of runs whose ratio is in the middle, of those during which the machine did not
+        move the cores about."""
+        pairs, moved = [], 0
+        while len(pairs) < self.arguments.runs:
+            pair = self.pair(kind)
+            if max(pair[2]) < MOVED * min(pair[2]):
+                pairs.append(pair)
+            elif (moved := moved + 1) > 2 * self.arguments.runs:
+                raise Wrong("the two cores are never at rest: no pair of runs can be compared")
+        pairs.sort(key=lambda pair: pair[0][0] / pair[1][0])
+        each = [{"limit_ns_per_packet": limit[0], "ns_per_packet": ours[0],
+                 "share_of_limit": limit[0] / ours[0], "core_hop_ns": hops[1],
+                 "stage_cycles": stage_cycles(*ours[2:])}
+                for limit, ours, hops in pairs]
+        limit, ours, hops = pairs[len(pairs) // 2]
+        return make_row(kind, limit, ours, hops[1], each)
 
 
-def make_row(kind, ns, limit, shares, first, last):
+def make_row(kind, limit, ours, hop, pairs):
+    """Of a pair of runs; `pairs`: all, by their share."""
+    limit_ns, limit_refused, _, _ = limit
+    ns, refused, first, last = ours
     stages = stage_costs(first, last)
     busy = (last["busy_cycles"] - first["busy_cycles"]) / (last["total_cycles"] -
                                                           first["total_cycles"])
-    vector = next(row["packets_per_vector"] for row in stages if row["stage"] == "receive")
-    own = max(stages, key=lambda row: row["cycles_per_packet"])
-    saturated = busy >= SATURATED
+    dearest = max(stages, key=lambda row: row["cycles_per_packet"])["stage"]
+    by_gateway = busy >= SATURATED and refused >= REFUSED
     return {"name": f"gateway/aes/{INNER}/memif-{kind}", "pipeline": "gateway-memif",
             "cipher": "aes", "size": str(INNER), "bytes": INNER, "sessions": 1,
             "buffers": f"memif-{kind}", "ns_per_packet": ns,
             "cycles_per_packet": ns * last["tsc_hz"] / 1e9, "packets_per_second": 1e9 / ns,
-            "bits_per_second": INNER * 8e9 / ns, "limit": "testpmd io", "limit_ns_per_packet": limit,
-            "ratio": ns / limit, "runs": len(shares), "share_of_limit": limit / ns,
-            "share_least": min(shares), "share_most": max(shares), "worker_busy_ratio": busy,
-            "packets_per_vector": vector,
-            "limited_by": f"inside {own['stage']}" if saturated else "source and sink",
-            "stage_cycles": {row["stage"]: row["cycles_per_packet"] for row in stages}}
+            "bits_per_second": INNER * 8e9 / ns, "limit": "testpmd io",
+            "limit_ns_per_packet": limit_ns, "ratio": ns / limit_ns, "runs": len(pairs), "pairs": pairs,
+            "share_of_limit": limit_ns / ns,
+            "limited_by": f"gateway, inside {dearest}" if by_gateway else SOURCE,
+            "limit_limited_by": "testpmd io" if limit_refused >= REFUSED else SOURCE,
+            "worker_busy_ratio": busy, "source_refused_ratio": refused, "core_hop_ns": hop,
+            "packets_per_vector": stages[0]["packets_per_vector"],
+            "stage_cycles": stage_cycles(first, last)}
 
 
 def stage_costs(first, last):
@@ -299,16 +336,24 @@ def stage_costs(first, last):
     return costs
 
 
+def stage_cycles(first, last):
+    return {row["stage"]: row["cycles_per_packet"] for row in stage_costs(first, last)}
+
+
 def print_row(row):
     """The columns of tests/bench/report.cc."""
     ns, limit = row["ns_per_packet"], row["limit_ns_per_packet"]
     print(f"{row['name']:<40} {row['cycles_per_packet']:8.0f} {ns:8.1f} {1e3 / ns:7.2f} "
           f"{row['bytes'] * 8 / ns:7.1f} {limit:9.1f} {ns - limit:+7.1f} {row['ratio']:7.2f}  "
           f"{row['limit']}")
-    print(f"  {100 * row['share_of_limit']:.0f} % of what testpmd alone forwards "
-          f"({100 * row['share_least']:.0f} to {100 * row['share_most']:.0f} % in {row['runs']} "
-          f"runs); limited by {row['limited_by']}; worker busy {100 * row['worker_busy_ratio']:.0f}"
-          f" %, {row['packets_per_vector']:.0f} packets a vector")
+    print(f"  {100 * row['share_of_limit']:.0f} % of what testpmd alone forwards, the median of "
+          f"{row['runs']} pairs of runs (limit, gateway, a cache line from core to core, in ns):")
+    for pair in row["pairs"]:
+        print(f"    {100 * pair['share_of_limit']:4.0f} %  {pair['limit_ns_per_packet']:8.1f} "
+              f"{pair['ns_per_packet']:8.1f} {pair['core_hop_ns']:8.1f}")
+    print(f"  limited by: {row['limited_by']}; the limit by: {row['limit_limited_by']}")
+    print(f"  worker busy {100 * row['worker_busy_ratio']:.0f} %, "
+          f"{row['packets_per_vector']:.0f} packets a vector; cycles a packet:")
     for stage, cycles in row["stage_cycles"].items():
         print(f"  inside {stage:<31} {cycles:8.1f}")
     sys.stdout.flush()
@@ -375,17 +420,18 @@ def main():
     parser.add_argument("program", nargs="?",
                         default=ROOT / "build" / "tests" / "bench" / "gateway_memif")
     parser.add_argument("--json", metavar="FILE", help="add the rows to this file")
-    parser.add_argument("--runs", type=int, default=5, help="of either, taking turns")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run")
+    parser.add_argument("--runs", type=int, default=7, help="pairs of limit and gateway")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each run")
     parser.add_argument("--warm-up", type=float, default=0.5, help="seconds before that")
     parser.add_argument("--cores", type=lambda text: [int(core) for core in text.split(",")],
                         default=[0, 1], help="of source and sink, and of what is between them")
-    parser.add_argument("--kind", dest="kinds", action="append", choices=GATHERS)
+    parser.add_argument("--kind", dest="kinds", action="append", choices=KINDS)
     arguments = parser.parse_args()
-    arguments.kinds = arguments.kinds or list(GATHERS)
+    arguments.kinds = arguments.kinds or list(KINDS)
     if reason := why_not():
         print(f"SKIPPED: {reason}")
         return SKIPPED
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not without giving pages back
     with Hugepages() as pages:
         if not pages.enough():
             print(f"SKIPPED: the machine has no {PAGES} free hugepages to give")
