@@ -33,6 +33,7 @@ KINDS = {"copy": "", "zero-copy": ",zero-copy=yes"}  # how the port of the middl
 SATURATED = 0.8  # a worker that is busy for less waits for others
 REFUSED = 0.01  # of what the source makes: when more does not get in, the middle is what limits
 MOVED = 1.5  # a cache line takes so many times longer, or less: the cores are elsewhere
+NOISY = 2.0
 SOURCE = "source and sink"
 COUNTS_WAIT = 5.0
 TRIES = 3
@@ -351,6 +352,10 @@ def print_row(row):
     for pair in row["pairs"]:
         print(f"    {100 * pair['share_of_limit']:4.0f} %  {pair['limit_ns_per_packet']:8.1f} "
               f"{pair['ns_per_packet']:8.1f} {pair['core_hop_ns']:8.1f}")
+    limits = [pair["limit_ns_per_packet"] for pair in row["pairs"]]
+    if max(limits) > NOISY * min(limits):
+        print(f"  do not rely on it: the limit alone varied {max(limits) / min(limits):.1f}-fold, "
+              "by other load or by where the cores are")
     print(f"  limited by: {row['limited_by']}; the limit by: {row['limit_limited_by']}")
     print(f"  worker busy {100 * row['worker_busy_ratio']:.0f} %, "
           f"{row['packets_per_vector']:.0f} packets a vector; cycles a packet:")
