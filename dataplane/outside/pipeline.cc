@@ -104,11 +104,18 @@ void OutsidePipeline::classify(std::span<rte_mbuf*> received, const Facts& facts
 
 // From index to session, whose lines prepare() needs.
 void OutsidePipeline::find_sessions() {
+  LocalIndex before;
+  SessionHot* session = nullptr;
   for (Inbound& packet : std::span(burst_.data(), size_)) {
-    SessionHot* session = packet.session = context_.sessions.take(packet.index);
-    if (session == nullptr) continue;
-    rte_prefetch0(&session->lock);
-    rte_prefetch0(session->window.place_of(Counter{packet.counter}));
+    if (packet.index != before) {  // a peer's packets come in trains
+      before = packet.index;
+      session = context_.sessions.take(before);
+      if (session != nullptr) {
+        rte_prefetch0(&session->lock);
+        rte_prefetch0(session->window.place_of(Counter{packet.counter}));
+      }
+    }
+    packet.session = session;
   }
 }
 
@@ -167,14 +174,17 @@ void OutsidePipeline::commit(const SessionGroup& group) {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   rte_spinlock_lock(&hot.lock);
-  std::uint8_t i = group.first;
-  for (std::uint8_t left = group.packets; left > 0; --left, i = groups_.next(i)) {
-    Verdict& verdict = verdicts_[i];
-    verdict = Verdict::kForged;
-    if (jobs_[i].authentic) verdict = verdict_of(hot.window.commit(Counter{burst_[i].counter}));
-    if (verdict != Verdict::kForward) continue;
-    ++packets;
-    bytes += jobs_[i].length;
+  {
+    ReplayWindow::Commits window(hot.window);
+    std::uint8_t i = group.first;
+    for (std::uint8_t left = group.packets; left > 0; --left, i = groups_.next(i)) {
+      Verdict verdict = Verdict::kForged;
+      if (jobs_[i].authentic) verdict = verdict_of(window.commit(Counter{burst_[i].counter}));
+      verdicts_[i] = verdict;
+      if (verdict != Verdict::kForward) continue;
+      ++packets;
+      bytes += jobs_[i].length;
+    }
   }
   hot.count_received(packets, bytes);
   rte_spinlock_unlock(&hot.lock);
@@ -195,7 +205,7 @@ Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
 }
 
 void OutsidePipeline::deliver(const Facts& facts) {
-  inside_size_ = 0;
+  std::size_t delivered = 0;
   for (std::size_t i = 0; i < size_; ++i) {
     if (i + kDataAhead < size_) {
       const Inbound& ahead = burst_[i + kDataAhead];
@@ -203,15 +213,19 @@ void OutsidePipeline::deliver(const Facts& facts) {
       rte_prefetch0(&ahead.session->session->sources);
     }
     Inbound& packet = burst_[i];
-    const Verdict verdict =
-        verdicts_[i] == Verdict::kForward ? deliver_one(packet, facts) : verdicts_[i];
-    if (verdict == Verdict::kForged) notice_stranger(packet);
-    if (verdict == Verdict::kForward) {
-      to_inside_[inside_size_++] = packet.mbuf;
-    } else if (verdict != Verdict::kPunted) {
-      exits_.drop(packet.mbuf, verdict);
+    Verdict verdict = verdicts_[i];
+    if (verdict == Verdict::kForward) [[likely]] {
+      verdict = deliver_one(packet, facts);
+      if (verdict == Verdict::kForward) [[likely]] {
+        to_inside_[delivered++] = packet.mbuf;
+        continue;
+      }
+    } else if (verdict == Verdict::kForged) {
+      notice_stranger(packet);
     }
+    if (verdict != Verdict::kPunted) exits_.drop(packet.mbuf, verdict);
   }
+  inside_size_ = delivered;
 }
 
 }  // namespace magnetar

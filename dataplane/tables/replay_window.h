@@ -47,6 +47,49 @@ class ReplayWindow {
     word.store(word.load(std::memory_order_relaxed) | bit_of(n), std::memory_order_relaxed);
     return ReplayVerdict::kFresh;
   }
+  // Commits in a row: the newest word stays in registers, or each would wait for the store of the
+  // one before. The window is whole again when this ends.
+  class Commits {
+   public:
+    explicit Commits(ReplayWindow& window) : window_(window) { take(window.highest().raw()); }
+    ~Commits() { give_back(); }
+    Commits(const Commits&) = delete;
+    Commits& operator=(const Commits&) = delete;
+
+    ReplayVerdict commit(Counter counter) {
+      const std::uint64_t n = counter.raw();
+      if (n / 64 != at_) [[unlikely]]
+        return turn_to(n);
+      if ((word_ & bit_of(n)) != 0) return ReplayVerdict::kReplayed;
+      word_ |= bit_of(n);
+      if (n > highest_) highest_ = n;
+      return ReplayVerdict::kFresh;
+    }
+
+   private:
+    void take(std::uint64_t n) {
+      highest_ = window_.highest_.load(std::memory_order_relaxed);
+      at_ = n / 64;
+      word_ = window_.words_[word_of(n)].load(std::memory_order_relaxed);
+    }
+    void give_back() {
+      window_.highest_.store(highest_, std::memory_order_relaxed);
+      window_.words_[at_ % kWords].store(word_, std::memory_order_relaxed);
+    }
+    // Another word, which becomes the one at hand unless its counter is refused.
+    ReplayVerdict turn_to(std::uint64_t n) {
+      give_back();
+      const ReplayVerdict verdict = window_.commit(Counter{n});
+      take(verdict == ReplayVerdict::kFresh ? n : highest_);
+      return verdict;
+    }
+
+    ReplayWindow& window_;
+    std::uint64_t highest_ = 0;
+    std::uint64_t at_ = 0;  // number of the word among all words
+    std::uint64_t word_ = 0;
+  };
+
   // What a commit of this counter will write to.
   [[nodiscard]] const void* place_of(Counter counter) const {
     return &words_[word_of(counter.raw())];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/tables/replay_window.h"
 
+#include <algorithm>
 #include <random>
 #include <set>
 #include <vector>
@@ -50,6 +51,27 @@ TEST(ReplayWindow, CheckMarksNothing) {
   EXPECT_EQ(window.check(Counter{1'000'000}), ReplayVerdict::kFresh);
   EXPECT_EQ(window.highest(), Counter{2});
   EXPECT_EQ(window.commit(Counter{3}), ReplayVerdict::kFresh);
+}
+
+TEST(ReplayWindow, CommitsInARowDecideAsOneByOne) {
+  std::mt19937_64 random(7);
+  ReplayWindow one_by_one;
+  ReplayWindow in_rows;
+  std::uint64_t newest = 3;
+  for (int row = 0; row < 20'000; ++row) {
+    {
+      ReplayWindow::Commits commits(in_rows);
+      for (std::uint64_t left = random() % 64; left > 0; --left) {
+        newest += random() % 8 == 0 ? random() % 200 : 1;
+        const std::uint64_t behind = random() % 4 == 0 ? random() % (2 * ReplayWindow::kSize) : 0;
+        const Counter counter{newest - std::min(newest, behind)};
+        ASSERT_EQ(commits.commit(counter), one_by_one.commit(counter)) << counter.raw();
+      }
+    }
+    ASSERT_EQ(in_rows.highest(), one_by_one.highest());
+    for (std::uint64_t back = 0; back < std::min(newest, ReplayWindow::kSize + 64); back += 7)
+      ASSERT_EQ(in_rows.check(Counter{newest - back}), one_by_one.check(Counter{newest - back}));
+  }
 }
 
 TEST(ReplayWindow, AgreesWithASetOfNumbers) {
