@@ -15,6 +15,8 @@ constexpr int kChecksPerCall = 1024;
 // a seventh of a core. The rest is asked again at the next check; what they have works meanwhile.
 constexpr BucketRule kRenewals{std::chrono::milliseconds(2), 64};
 
+constexpr std::string_view kUnused = "unused";
+
 }  // namespace
 
 void Keeper::on_time(Now now, Actions& out) {
@@ -82,7 +84,7 @@ void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
   const bool primary = lifecycle_.is_primary(tunnel);
   if (tunnel.doomed && !mutated(Rule::kDeadTunnelsEnd)) {
     if (primary || !tunnel.confirmed) return lifecycle_.close_lost(tunnel.local, "dead", out);
-    return close_spare(tunnel, out);
+    return close_spare(tunnel, now, out);
   }
   if (primary && !used) {
     core_.tunnels.reschedule(tunnel, now.steady + core_.settings.alive_interval);
@@ -97,11 +99,22 @@ void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
   }
 }
 
-// The peer may have preferred this one and now lets the other go, each of us in silence: what is
-// left would have one end. So the peer is told, and the one we keep has to show that it has two.
-void Keeper::close_spare(const Tunnel& tunnel, Actions& out) {
-  for (const VpnAddr& addr : tunnel.overlay_addrs) core_.tunnels.primary(addr)->out = true;
-  lifecycle_.close_and_tell(tunnel.local, "unused", out);
+// Where the primary is silent, too, the peer may have preferred this one and now lets the other go,
+// each of us without a word: what is left would have one end. So the peer is told, and the one we
+// keep has to show that it has two.
+void Keeper::close_spare(const Tunnel& tunnel, Now now, Actions& out) {
+  const std::vector<VpnAddr> addrs = tunnel.overlay_addrs;
+  const LocalIndex local = tunnel.local;
+  bool in_use = true;
+  for (const VpnAddr& addr : addrs) {
+    Tunnel& used = *core_.tunnels.primary(addr);
+    lifecycle_.ask_traffic(used, now, out);
+    if (used.in) continue;
+    used.out = true;
+    in_use = false;
+  }
+  if (in_use) return lifecycle_.close(local, kUnused, out);
+  lifecycle_.close_and_tell(local, kUnused, out);
 }
 
 // To be replaced by a tunnel with our certificate of today, or with counters that start anew.

@@ -27,7 +27,7 @@ class Keeper {
   [[nodiscard]] std::optional<Refusal> no_longer_good(const Tunnel& tunnel, Now now) const;
   void on_alive(Tunnel& tunnel, Now now, Actions& out);
   void renew(const Tunnel& tunnel, Now now, Actions& out);
-  void close_spare(const Tunnel& tunnel, Actions& out);
+  void close_spare(const Tunnel& tunnel, Now now, Actions& out);
   void on_silent(Tunnel& tunnel, bool used, Now now, Actions& out);
   [[nodiscard]] bool is_stale(const Tunnel& tunnel) const;
   [[nodiscard]] bool should_be_preferred(const Tunnel& tunnel, Now now) const;

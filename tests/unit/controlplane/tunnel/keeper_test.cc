@@ -263,6 +263,21 @@ TEST(Keeper, AnUnusedSpareGoesWithNoticeAndTheOtherHasToAnswer) {
   EXPECT_TRUE(r.pair.bob.control.tunnels().empty()) << "no answer came";
 }
 
+TEST(Keeper, AnUnusedSpareGoesSilentlyWhileTheOtherIsInUse) {
+  Replaced r;
+  r.pair.bob.message(r.old.bob, MessageType::kTest, 1);
+  r.pair.bob.message(r.bobs, MessageType::kTest, 0);
+  std::size_t closed = 0;
+  for (int i = 0; i < 60; ++i) {
+    r.pair.pass(500ms);
+    r.pair.bob.traffic.of(r.bobs) = {.in = true, .out = true};
+    const Actions out = r.pair.bob.tick();
+    EXPECT_TRUE(all<SendInSession>(out).empty()) << "it would answer with a recv_error";
+    closed += all<CloseSession>(out).size();
+  }
+  EXPECT_EQ(closed, 1U);
+}
+
 TEST(Keeper, AnOldTunnelThatFailsBringsTheNewOneIntoUse) {
   Replaced r;
   Bytes packet(wire::Header::kSize);
