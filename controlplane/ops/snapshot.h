@@ -48,13 +48,15 @@ struct TunnelView {
   std::string relay;   // overlay address of the relay; empty: direct
   std::uint32_t local_index = 0;
   std::uint32_t remote_index = 0;
-  std::string state;  // "pending" or "up"
+  std::string state;     // "pending" or "up"
   bool primary = false;  // of several tunnels to one peer the one that is sent on
   bool initiator = false;
   std::string cipher;  // "aes" or "chachapoly"
   std::string cert_fingerprint;
-  std::string cert_expires;  // RFC 3339; empty: not known
-  double established_s = 0;  // seconds since; 0 while pending
+  std::string cert_expires;             // RFC 3339; empty: not known
+  std::optional<int> cert_version;      // of the peer's certificate
+  std::optional<int> own_cert_version;  // of the one it was shown
+  double established_s = 0;             // seconds since; 0 while pending
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, tx_counter = 0;
 };
 
