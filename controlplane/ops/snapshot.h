@@ -21,7 +21,8 @@ struct PortView {
   std::string mac;
   unsigned queues = 1;
   unsigned mtu = 0;
-  std::string note;  // what would be faster and how to get it; may be empty
+  std::string offloads;  // in force; empty: the port has none
+  std::string note;      // what would be faster and how to get it; may be empty
   std::uint64_t rx_missed = 0;
 };
 
@@ -48,7 +49,7 @@ struct TunnelView {
   std::string relay;   // overlay address of the relay; empty: direct
   std::uint32_t local_index = 0;
   std::uint32_t remote_index = 0;
-  std::string state;  // "pending" or "up"
+  std::string state;     // "pending" or "up"
   bool primary = false;  // of several tunnels to one peer the one that is sent on
   bool initiator = false;
   std::string cipher;  // "aes" or "chachapoly"
