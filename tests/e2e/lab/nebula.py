@@ -68,6 +68,7 @@ class Host:
     static: dict = field(default_factory=dict)
     cipher: str = "aes"
     device: str = "nebula1"
+    log_level: str = "debug"
     _daemon: Daemon = None
 
     def start(self):
@@ -96,9 +97,13 @@ class Host:
             "listen": {"host": "::", "port": PORT, "read_buffer": 1 << 25},
             "cipher": self.cipher,
             "tun": {"dev": self.device, "mtu": 1300, "tx_queue": 10000},
-            "logging": {"level": "debug", "format": "text"},
+            "logging": {"level": self.log_level, "format": "text"},
             "firewall": {"outbound": [rule], "inbound": [rule]},
         }, indent=2)
+
+    def pid(self):
+        """Of the daemon itself; it runs under `ip netns exec`, which replaces itself."""
+        return self._daemon.pid
 
     def signal(self, number):
         self._daemon.process.send_signal(number)
