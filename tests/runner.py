@@ -256,7 +256,7 @@ def part_instructions():
 
 
 PARTS = {"unit": part_unit, "sim": part_sim, "system": part_system, "sanitize": part_sanitize,
-         "instructions": part_instructions,         "fuzz": part_fuzz, "e2e": part_e2e}
+         "instructions": part_instructions, "fuzz": part_fuzz, "e2e": part_e2e}
 
 
 def build_failure(error):
