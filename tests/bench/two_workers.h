@@ -8,13 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "tests/bench/bare_cipher.h"
 #include "tests/bench/report.h"
 
 namespace magnetar::bench {
 
+// kBare: the cipher alone, in both threads: what the machine gives two cores.
+enum class Duty : std::uint8_t { kBare, kSeal, kOpen };
+
 struct TwoWorkersCase {
-  Direction direction;
+  Duty duty;
   std::uint32_t size;  // of inner packets
   std::size_t sessions;
 
