@@ -133,6 +133,8 @@ void InsidePipeline::number() {
   for (SessionGroup& group : groups_.groups()) {
     SessionHot& hot = *group.session;
     group.remote = hot.remote.load(std::memory_order_acquire);
+    group.key = hot.seal_key;
+    group.header = hot.data_header;
     group.next_counter = hot.reserve(group.packets);
     // Counters only grow: none of the group is past the ceiling unless its last one is.
     if (group.next_counter + group.packets > kSendCounterCeiling) {
@@ -153,9 +155,9 @@ void InsidePipeline::seal() {
     const std::uint64_t counter = group.next_counter++;
     std::byte* header = packet.text - wire::Header::kSize;
     AeadJob& job = jobs_[i];
-    store_block(header, make_header(group.session->data_header, counter));
+    store_block(header, make_header(group.header, counter));
     store_block(&job.nonce, make_nonce(cipher, counter));
-    job.key = group.session->seal_key;
+    job.key = group.key;
     job.aad = header;
     job.aad_length = wire::Header::kSize;
     job.text = packet.text;

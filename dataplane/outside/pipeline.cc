@@ -51,6 +51,11 @@ wire::Header header_of(const Inbound& packet) {
           .counter = Counter{packet.counter}};
 }
 
+void read_session(Inbound& packet) {
+  packet.tunnel = packet.session->session;
+  packet.remote_key = packet.session->remote_key.load(std::memory_order_relaxed);
+}
+
 // Keeps what `judge` forwards, in order; drops the rest with its reason.
 template <typename Judge>
 std::size_t sift(std::span<Inbound> burst, Exits& exits, Judge&& judge) {
@@ -202,12 +207,15 @@ void OutsidePipeline::find_sessions() {
   std::size_t unknown = 0;
   size_ = sift({burst_.data(), size_}, exits_, [&](Inbound& packet, std::size_t) {
     if (packet.session != nullptr && packet.session->local == packet.index &&
-        !early_.holds(packet.index)) [[likely]]
+        !early_.holds(packet.index)) [[likely]] {
+      read_session(packet);
       return Verdict::kForward;
+    }
     if (waits(packet)) return Verdict::kPunted;
     const Session* session = context_.sessions.find(packet.index);
     if (session == nullptr) return unknown_index(packet, unknown);
     packet.session = session->hot;
+    read_session(packet);
     return Verdict::kForward;
   });
 }
@@ -250,13 +258,13 @@ void OutsidePipeline::prepare() {
     groups_.add(packet.session, length);
     AeadJob& job = jobs_[kept];
     store_block(&job.nonce, make_nonce(cipher, packet.counter));
-    job.key = &packet.session->session->open_key;
+    job.key = &packet.tunnel->open_key;
     job.aad = packet.packet;
     job.aad_length = wire::Header::kSize;
     job.text = packet.packet + wire::Header::kSize;
     job.length = length;
     job.tag = job.text + length;
-    job.next = packet.session->session;  // for the source's address
+    job.next = packet.tunnel;  // for the source's address
     if (kept < kKeysAhead) job.key->prefetch();
     if (kept != i) burst_[kept] = packet;
     ++kept;
@@ -288,14 +296,12 @@ void OutsidePipeline::commit(const SessionGroup& group) {
 }
 
 Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
-  const std::uint64_t expected = packet.session->remote_key.load(std::memory_order_relaxed);
-  if (packet.source_key != expected) notice_move(packet);
+  if (packet.source_key != packet.remote_key) notice_move(packet);
   const ByteView text(packet.packet + wire::Header::kSize, packet.length - kOverhead);
   if (packet.type != wire::MessageType::kMessage) return punt_message(packet, text);
   wire::InnerView inner;
   if (!wire::parse_inner(text, inner)) return Verdict::kInnerMalformed;
-  if (!packet.session->session->sources.contains(inner.source, inner.v4))
-    return Verdict::kWrongSource;
+  if (!packet.tunnel->sources.contains(inner.source, inner.v4)) return Verdict::kWrongSource;
   if (!facts.local.contains(inner.destination, inner.v4)) return Verdict::kNotForUs;
   set_data(*packet.mbuf, text.data(), text.size());
   return Verdict::kForward;
@@ -330,7 +336,7 @@ Verdict OutsidePipeline::punt_message(Inbound& packet, ByteView text) {
 // handshake too late and believes in a tunnel (protocol/handshake.md 7.2). One notice a burst.
 void OutsidePipeline::notice_stranger(const Inbound& packet) {
   if (stranger_noticed_) return;
-  if (packet.source_key == packet.session->remote_key.load(std::memory_order_relaxed)) return;
+  if (packet.source_key == packet.remote_key) return;
   stranger_noticed_ = true;
   PuntMeta meta;
   meta.kind = PuntKind::kForged;

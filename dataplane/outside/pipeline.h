@@ -16,6 +16,9 @@ struct alignas(64) Inbound {
   rte_mbuf* mbuf;
   std::byte* packet;  // the Nebula packet: header, text, tag
   SessionHot* session;
+  // Of the session, read once: another worker's commit may take the line that they lie in.
+  const Session* tunnel;
+  std::uint64_t remote_key;
   std::uint64_t counter;
   std::uint64_t source_key;  // for the roaming check, after the tag has verified
   LocalIndex index;

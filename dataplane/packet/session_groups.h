@@ -10,6 +10,7 @@
 
 namespace magnetar {
 
+struct AeadKey;
 struct Remote;
 struct SessionHot;
 
@@ -17,7 +18,11 @@ struct SessionHot;
 struct SessionGroup {
   SessionHot* session = nullptr;
   std::uint64_t next_counter = 0;  // sealing: of a run that is the group's alone
-  const Remote* remote = nullptr;  // sealing: where all of them go
+  // Sealing. Read once, when the counters are taken: the line that they lie in is soon another
+  // worker's again.
+  const Remote* remote = nullptr;  // where all of them go
+  const AeadKey* key = nullptr;
+  std::uint64_t header = 0;  // SessionHot::data_header
   std::uint32_t bytes = 0;
   std::uint8_t packets = 0;
   std::uint8_t first = 0;  // numbers of packets, chained by SessionGroups::next()
