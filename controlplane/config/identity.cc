@@ -139,6 +139,12 @@ std::optional<Certificate> IdentityReader::read_certificate() const {
                                " certificates; exactly one, this host's, is expected");
     return std::nullopt;
   }
+  const Certificate& own = certificates->front();
+  if (own.version != 1 || own.curve != pki::Curve::k25519) {
+    section_.error("cert", "the certificate of " + named(own) +
+                               " is not of version 1 and curve 25519; only those are supported yet");
+    return std::nullopt;
+  }
   return std::move(certificates->front());
 }
 
@@ -147,7 +153,7 @@ std::optional<StaticPrivateKey> IdentityReader::read_key() const {
   if (!text) return std::nullopt;
   warn_if_shared(*text);
   auto key = pki::private_key_from_pem(text->text());
-  if (key) return std::move(*key);
+  if (key) return std::move(key->secret);
   section_.error("key", "cannot be used as a private key: " + key.error().what);
   return std::nullopt;
 }

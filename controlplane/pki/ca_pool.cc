@@ -5,7 +5,7 @@
 #include <array>
 #include <utility>
 
-#include <sodium.h>
+#include "controlplane/crypto/signature.h"
 
 namespace magnetar::pki {
 namespace {
@@ -48,13 +48,9 @@ static_assert(
     }(),
     "rows are indexed by the error");
 
-// Ed25519 over the signed bytes.
-bool is_signed_by(const Certificate& certificate, ByteView public_key) {
-  if (public_key.size() != crypto_sign_PUBLICKEYBYTES) return false;
-  if (certificate.signature.size() != crypto_sign_BYTES) return false;
-  return crypto_sign_verify_detached(u8(ByteView(certificate.signature)),
-                                     u8(ByteView(certificate.signed_bytes)),
-                                     certificate.signed_bytes.size(), u8(public_key)) == 0;
+bool is_signed_by(const Certificate& certificate, const Certificate& ca) {
+  return crypto::is_signed_by(ca.curve, ca.public_key, certificate.signed_bytes,
+                              certificate.signature);
 }
 
 // An empty list at the CA means: anything.
@@ -105,13 +101,17 @@ Result<void, VerifyError> check_is_a_host(const CertificateFacts& host) {
   return {};
 }
 
-// What does not change with time.
+}  // namespace
+
 Result<void, VerifyError> check_content(const CertificateFacts& host, const CertificateFacts& ca) {
   if (auto allowed = check_constraints(host, ca); !allowed) return allowed;
   return check_is_a_host(host);
 }
 
-}  // namespace
+bool is_blocked(const CertificateFacts& host, const Blocklist& blocklist) {
+  return blocklist.contains(host.fingerprint) ||
+         (host.other_fingerprint && blocklist.contains(*host.other_fingerprint));
+}
 
 std::string_view label(VerifyError error) {
   return kVerifyRows[static_cast<std::size_t>(error)].label;
@@ -127,16 +127,13 @@ std::string_view text(CaError error) {
       return "not a CA's certificate";
     case CaError::kBadSelfSignature:
       return "not signed by its own key";
-    case CaError::kCurveUnsupported:
-      return "of curve P256, which this version does not support";
   }
   return "unknown";
 }
 
 Result<void, CaError> CaPool::add(Certificate ca) {
   if (!ca.is_ca) return fail(CaError::kNotACa);
-  if (ca.curve != Curve::k25519) return fail(CaError::kCurveUnsupported);
-  if (!is_signed_by(ca, ca.public_key)) return fail(CaError::kBadSelfSignature);
+  if (!is_signed_by(ca, ca)) return fail(CaError::kBadSelfSignature);
   const Fingerprint fingerprint = ca.fingerprint;
   cas_.insert_or_assign(fingerprint, std::move(ca));
   return {};
@@ -151,7 +148,7 @@ Result<void, VerifyError> CaPool::verify(const Certificate& host, WallTime now,
                                          const Blocklist& blocklist) const {
   const auto ca = issuer_of(host, now, blocklist);
   if (!ca) return fail(ca.error());
-  if (!is_signed_by(host, (*ca)->public_key)) return fail(VerifyError::kBadSignature);
+  if (!is_signed_by(host, **ca)) return fail(VerifyError::kBadSignature);
   return check_content(host, **ca);
 }
 
@@ -165,7 +162,7 @@ Result<void, VerifyError> CaPool::recheck(const CertificateFacts& host, WallTime
 Result<const Certificate*, VerifyError> CaPool::issuer_of(const CertificateFacts& host,
                                                           WallTime now,
                                                           const Blocklist& blocklist) const {
-  if (blocklist.contains(host.fingerprint)) return fail(VerifyError::kBlocked);
+  if (is_blocked(host, blocklist)) return fail(VerifyError::kBlocked);
   if (!host.issuer) return fail(VerifyError::kNoIssuer);
   const Certificate* ca = find(*host.issuer);
   if (ca == nullptr) return fail(VerifyError::kUnknownIssuer);

@@ -37,8 +37,14 @@ enum class VerifyError : std::uint8_t {
 
 using Blocklist = std::set<Fingerprint>;
 
-enum class CaError : std::uint8_t { kNotACa, kBadSelfSignature, kCurveUnsupported };
+enum class CaError : std::uint8_t { kNotACa, kBadSelfSignature };
 [[nodiscard]] std::string_view text(CaError error);
+
+// What does not change with time: what the CA allows (step 8 of wire.md 7.2) and what a host is.
+[[nodiscard]] Result<void, VerifyError> check_content(const CertificateFacts& host,
+                                                      const CertificateFacts& ca);
+// Whether a fingerprint of the certificate, of either form of its signature, is on the list.
+[[nodiscard]] bool is_blocked(const CertificateFacts& host, const Blocklist& blocklist);
 
 class CaPool {
  public:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/pki/certificate.h"
 
+#include <algorithm>
+
 #include <sodium.h>
 
 namespace magnetar::pki {
@@ -25,7 +27,10 @@ std::optional<Fingerprint> Fingerprint::parse(std::string_view text) {
 std::vector<VpnAddr> CertificateFacts::overlay_addrs() const {
   std::vector<VpnAddr> addrs;
   addrs.reserve(networks.size());
-  for (const Prefix& network : networks) addrs.push_back(VpnAddr{network.addr});
+  for (const Prefix& network : networks) {
+    const VpnAddr addr{network.addr};
+    if (std::ranges::find(addrs, addr) == addrs.end()) addrs.push_back(addr);
+  }
   return addrs;
 }
 

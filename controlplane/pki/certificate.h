@@ -9,15 +9,17 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/crypto/curve.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/time.h"
 
 namespace magnetar::pki {
 
-enum class Curve : std::uint8_t { k25519 = 0, kP256 = 1 };
+using magnetar::Curve;
 
-// SHA-256 over the certificate, as Nebula prints it (lower-case hex).
+// SHA-256 over the certificate, as Nebula prints it (lower-case hex). Over what exactly, the
+// version says.
 struct Fingerprint {
   std::array<std::byte, 32> bytes{};
   [[nodiscard]] std::string to_string() const;
@@ -33,22 +35,30 @@ struct CertificateFacts {
   Curve curve = Curve::k25519;
   bool is_ca = false;
   std::string name;
-  std::vector<Prefix> networks;         // host bits kept: the addresses are the overlay addresses
-  std::vector<Prefix> unsafe_networks;  // networks behind this host
+  // Host bits kept: the addresses are the overlay addresses. Version 1: IPv4, in the order of the
+  // certificate. Version 2: both families, IPv4 first, then by address and length.
+  std::vector<Prefix> networks;
+  std::vector<Prefix> unsafe_networks;  // networks behind this host; the same
   std::vector<std::string> groups;
   WallTime not_before;
   WallTime not_after;
   std::optional<Fingerprint> issuer;  // none for CAs
   Fingerprint fingerprint;            // computed when decoded
+  // P-256 only: the fingerprint under the other form of its signature, which anybody can make of
+  // the first. Both name this certificate, on the blocklist, too (CVE-2026-25793).
+  std::optional<Fingerprint> other_fingerprint;
 
-  // Every overlay address of the host, the first one primary (wire.md 7.5).
+  // Every overlay address of the host, the first one primary (wire.md 7.5). None comes twice, even
+  // if two of its networks share it.
   [[nodiscard]] std::vector<VpnAddr> overlay_addrs() const;
 };
 
 struct Certificate : CertificateFacts {
-  Bytes public_key;  // 32 (X25519 host, Ed25519 CA) or 65 bytes
+  Bytes public_key;  // 32 (X25519 host, Ed25519 CA) or 65 bytes (P-256)
   Bytes signature;
-  Bytes signed_bytes;  // exactly what the signature covers
+  // Exactly what the signature covers. Version 1: the details. Version 2: the details, the number
+  // of the curve, the public key.
+  Bytes signed_bytes;
 };
 
 }  // namespace magnetar::pki

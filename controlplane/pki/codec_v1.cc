@@ -6,21 +6,14 @@
 #include <utility>
 
 #include <certificate.pb.h>
-#include <sodium.h>
 
+#include "controlplane/crypto/signature.h"
 #include "controlplane/pki/utf8.h"
 
 namespace magnetar::pki {
 namespace {
 
-// As of version 2 (wire.md section 5); far beyond what fits into a handshake packet.
-constexpr std::size_t kMaxSize = 65536;
-constexpr std::size_t k25519KeySize = 32;
-constexpr std::size_t kP256KeySize = 65;
-
 using Words = google::protobuf::RepeatedField<std::uint32_t>;
-
-auto invalid(std::string what) { return fail(DecodeError{std::move(what)}); }
 
 // What we know of a message. The light runtime keeps unknown fields and cannot be told to drop
 // them; Nebula verifies over its own re-encoding, which has lost them.
@@ -43,7 +36,7 @@ proto::Certificate known_part(proto::Certificate raw) {
 }
 
 Result<proto::Certificate, DecodeError> parse(ByteView protobuf) {
-  if (protobuf.size() > kMaxSize) return invalid("larger than 65536 bytes");
+  if (protobuf.size() > kMaxCertificateSize) return invalid("larger than 65536 bytes");
   proto::Certificate raw;
   if (!raw.ParseFromArray(protobuf.data(), static_cast<int>(protobuf.size())))
     return invalid("not a protobuf message");
@@ -69,21 +62,6 @@ Result<std::vector<Prefix>, DecodeError> prefixes_from(const Words& words,
     prefixes.push_back(Prefix{IpAddr::v4(words[i]), static_cast<std::uint8_t>(length)});
   }
   return prefixes;
-}
-
-// Nebula keeps seconds, which reach further than our nanoseconds (year 2262): what lies beyond
-// counts as the last moment we know. `signed_bytes` keeps the number as it was signed.
-WallTime from_unix(std::int64_t unix_seconds) {
-  using std::chrono::seconds;
-  constexpr auto kFirst = std::chrono::ceil<seconds>(Duration::min());
-  constexpr auto kLast = std::chrono::floor<seconds>(Duration::max());
-  return WallTime{std::clamp(seconds{unix_seconds}, kFirst, kLast)};
-}
-
-Fingerprint sha256(ByteView bytes) {
-  Fingerprint out;
-  crypto_hash_sha256(u8(MutableBytes(out.bytes)), u8(bytes), bytes.size());
-  return out;
 }
 
 Result<void, DecodeError> read_names(const proto::CertificateDetails& details, Certificate& out) {
@@ -119,6 +97,13 @@ Result<void, DecodeError> read_issuer(const proto::CertificateDetails& details, 
   return {};
 }
 
+std::optional<Fingerprint> other_fingerprint_of(proto::Certificate raw) {
+  const auto other = crypto::other_form(as_bytes(raw.signature()));
+  if (!other) return std::nullopt;
+  raw.set_signature(other->data(), other->size());
+  return sha256(serialise(raw));
+}
+
 // Everything but the length of the public key, which the caller knows more about.
 Result<Certificate, DecodeError> from_message(const proto::Certificate& raw) {
   const proto::CertificateDetails& details = raw.details();
@@ -136,6 +121,7 @@ Result<Certificate, DecodeError> from_message(const proto::Certificate& raw) {
   out.signature = to_vector(as_bytes(raw.signature()));
   out.signed_bytes = serialise(details);
   out.fingerprint = sha256(serialise(raw));
+  if (out.curve == Curve::kP256) out.other_fingerprint = other_fingerprint_of(raw);
   return out;
 }
 
@@ -149,6 +135,13 @@ proto::Certificate to_message(const Certificate& certificate) {
   return raw;
 }
 
+void add_networks(Words& words, const std::vector<Prefix>& networks) {
+  for (const Prefix& network : networks) {
+    words.Add(network.addr.v4_value());
+    words.Add(network.length == 0 ? 0 : 0xffffffffU << (32U - network.length));
+  }
+}
+
 }  // namespace
 
 Result<Certificate, DecodeError> decode_v1(ByteView protobuf) {
@@ -156,14 +149,12 @@ Result<Certificate, DecodeError> decode_v1(ByteView protobuf) {
   if (!raw) return fail(raw.error());
   auto certificate = from_message(*raw);
   if (!certificate) return certificate;
-  const bool is_p256 = certificate->curve == Curve::kP256;
-  if (certificate->public_key.size() != (is_p256 ? kP256KeySize : k25519KeySize))
+  if (certificate->public_key.size() != public_key_size(certificate->curve))
     return invalid("a public key of the wrong length");
   return certificate;
 }
 
-Result<Certificate, DecodeError> decode_v1_from_handshake(
-    ByteView protobuf, std::span<const std::byte, 32> static_key) {
+Result<Certificate, DecodeError> decode_v1_from_handshake(ByteView protobuf, ByteView static_key) {
   auto raw = parse(protobuf);
   if (!raw) return fail(std::move(raw).error());
   if (!raw->details().public_key().empty())
@@ -178,6 +169,21 @@ Bytes encode_v1_for_handshake(const Certificate& certificate) {
   proto::Certificate raw = to_message(certificate);
   raw.mutable_details()->clear_public_key();
   return serialise(raw);
+}
+
+Bytes to_be_signed_v1(const CertificateFacts& facts, ByteView public_key) {
+  proto::CertificateDetails details;
+  details.set_name(facts.name);
+  add_networks(*details.mutable_networks(), facts.networks);
+  add_networks(*details.mutable_unsafe_networks(), facts.unsafe_networks);
+  for (const std::string& group : facts.groups) details.add_groups(group);
+  details.set_not_before(to_unix(facts.not_before));
+  details.set_not_after(to_unix(facts.not_after));
+  details.set_public_key(public_key.data(), public_key.size());
+  details.set_is_ca(facts.is_ca);
+  if (facts.issuer) details.set_issuer(facts.issuer->bytes.data(), facts.issuer->bytes.size());
+  details.set_curve(facts.curve == Curve::kP256 ? 1 : 0);
+  return serialise(details);
 }
 
 }  // namespace magnetar::pki

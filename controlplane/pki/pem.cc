@@ -6,14 +6,18 @@
 
 #include <sodium.h>
 
+#include "controlplane/crypto/key_agreement.h"
+#include "controlplane/pki/codec.h"
+#include "controlplane/pki/codec_v1.h"
+#include "controlplane/pki/codec_v2.h"
+
 namespace magnetar::pki {
 namespace {
 
 constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kEnd = "-----END ";
 constexpr std::string_view kDashes = "-----";
-constexpr std::string_view kCertificateV1 = "NEBULA CERTIFICATE";
-constexpr std::string_view kX25519PrivateKey = "NEBULA X25519 PRIVATE KEY";
+constexpr std::array kCurves{Curve::k25519, Curve::kP256};
 constexpr std::string_view kBlanks = " \t\r\n";
 constexpr std::size_t kLineLength = 64;
 
@@ -64,15 +68,55 @@ std::string banners_of(const std::vector<PemBlock>& blocks) {
   return text.empty() ? "no PEM block" : text;
 }
 
-Result<StaticPrivateKey, DecodeError> private_key_among(const std::vector<PemBlock>& blocks) {
+// The first block that `banner_for` some curve asks for, read by `read(curve, content)`.
+template <typename T, typename Read>
+Result<T, DecodeError> key_among(const std::vector<PemBlock>& blocks,
+                                 std::string_view (*banner_for)(Curve), Read&& read) {
   for (const PemBlock& block : blocks) {
-    if (block.banner != kX25519PrivateKey) continue;
-    if (block.content.size() != StaticPrivateKey::kSize)
-      return fail(DecodeError{"a private key that is not 32 bytes long"});
-    return StaticPrivateKey(std::span(block.content).first<StaticPrivateKey::kSize>());
+    for (const Curve curve : kCurves)
+      if (block.banner == banner_for(curve)) return read(curve, ByteView(block.content));
   }
   return fail(DecodeError{"holds " + banners_of(blocks) + ", not \"" +
-                          std::string(kX25519PrivateKey) + "\""});
+                          std::string(banner_for(Curve::k25519)) + "\" or \"" +
+                          std::string(banner_for(Curve::kP256)) + "\""});
+}
+
+// The same of a text whose blocks are wiped afterwards.
+template <typename T, typename Read>
+Result<T, DecodeError> key_from(std::string_view text, std::string_view (*banner_for)(Curve),
+                                Read&& read) {
+  auto blocks = parse_pem(text);
+  if (!blocks) return fail(std::move(blocks).error());
+  auto key = key_among<T>(*blocks, banner_for, read);
+  for (PemBlock& block : *blocks) sodium_memzero(block.content.data(), block.content.size());
+  return key;
+}
+
+Result<HostKey, DecodeError> host_key(Curve curve, ByteView content) {
+  if (content.size() != StaticPrivateKey::kSize)
+    return fail(DecodeError{"a private key that is not 32 bytes long"});
+  HostKey key{curve, StaticPrivateKey(content.first<StaticPrivateKey::kSize>())};
+  if (!crypto::key_agreement(curve).is_private_key(key.secret))
+    return fail(DecodeError{"a number that is no private key of P256"});
+  return key;
+}
+
+Result<crypto::SigningKey, DecodeError> signing_key(Curve curve, ByteView content) {
+  auto key = crypto::SigningKey::from(curve, content);
+  if (!key) return fail(DecodeError{"not a private key of a CA"});
+  return *std::move(key);
+}
+
+Result<PublicKey, DecodeError> public_key(Curve curve, ByteView content) {
+  const auto key = PublicKey::from(curve, content);
+  if (!key) return fail(DecodeError{"a public key of the wrong length"});
+  return *key;
+}
+
+Result<Certificate, DecodeError> certificate_of(const PemBlock& block) {
+  if (block.banner == kCertificateBanner) return decode_v1(block.content);
+  if (block.banner == kCertificateV2Banner) return decode_v2(block.content);
+  return fail(DecodeError{"not a certificate"});
 }
 
 }  // namespace
@@ -108,9 +152,7 @@ Result<std::vector<Certificate>, DecodeError> certificates_from_pem(std::string_
   if (blocks->empty()) return fail(DecodeError{"holds no PEM block"});
   std::vector<Certificate> certificates;
   for (const PemBlock& block : *blocks) {
-    if (block.banner != kCertificateV1)
-      return fail(DecodeError{"block \"" + block.banner + "\" is not a version 1 certificate"});
-    auto certificate = decode_v1(block.content);
+    auto certificate = certificate_of(block);
     if (!certificate)
       return fail(DecodeError{"block \"" + block.banner + "\": " + certificate.error().what});
     certificates.push_back(*std::move(certificate));
@@ -118,12 +160,50 @@ Result<std::vector<Certificate>, DecodeError> certificates_from_pem(std::string_
   return certificates;
 }
 
-Result<StaticPrivateKey, DecodeError> private_key_from_pem(std::string_view text) {
-  auto blocks = parse_pem(text);
-  if (!blocks) return fail(std::move(blocks).error());
-  auto key = private_key_among(*blocks);
-  for (PemBlock& block : *blocks) sodium_memzero(block.content.data(), block.content.size());
-  return key;
+Result<HostKey, DecodeError> private_key_from_pem(std::string_view text) {
+  return key_from<HostKey>(text, private_key_banner, host_key);
+}
+
+Result<crypto::SigningKey, DecodeError> signing_key_from_pem(std::string_view text) {
+  return key_from<crypto::SigningKey>(text, signing_key_banner, signing_key);
+}
+
+Result<PublicKey, DecodeError> public_key_from_pem(std::string_view text) {
+  return key_from<PublicKey>(text, public_key_banner, public_key);
+}
+
+std::string to_pem(const Certificate& certificate) {
+  return write_pem(certificate.version == 2 ? kCertificateV2Banner : kCertificateBanner,
+                   encode(certificate));
+}
+
+std::string to_pem(const HostKey& key) {
+  return write_pem(private_key_banner(key.curve), key.secret.reveal());
+}
+
+std::string to_pem(const crypto::SigningKey& key) {
+  return write_pem(signing_key_banner(key.curve()), key.reveal());
+}
+
+std::string to_pem(const PublicKey& host_key) {
+  return write_pem(public_key_banner(host_key.curve()), host_key);
+}
+
+std::string_view private_key_banner(Curve curve) {
+  return curve == Curve::kP256 ? "NEBULA P256 PRIVATE KEY" : "NEBULA X25519 PRIVATE KEY";
+}
+
+std::string_view public_key_banner(Curve curve) {
+  return curve == Curve::kP256 ? "NEBULA P256 PUBLIC KEY" : "NEBULA X25519 PUBLIC KEY";
+}
+
+std::string_view signing_key_banner(Curve curve) {
+  return curve == Curve::kP256 ? "NEBULA ECDSA P256 PRIVATE KEY" : "NEBULA ED25519 PRIVATE KEY";
+}
+
+std::string_view encrypted_signing_key_banner(Curve curve) {
+  return curve == Curve::kP256 ? "NEBULA ECDSA P256 ENCRYPTED PRIVATE KEY"
+                               : "NEBULA ED25519 ENCRYPTED PRIVATE KEY";
 }
 
 }  // namespace magnetar::pki

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the seed corpora in corpus/ from ../vectors. Run it again when those change; what it writes
 is committed. The corpus of the configuration is written by hand."""
+import base64
 import json
 import pathlib
 import shutil
@@ -76,6 +77,47 @@ def certificates():
     for stage in ("stage1", "stage2"):
         payload = bytes.fromhex(transcript[f"{stage}_payload"])
         yield f"handshake-{stage}", first_bytes_field(first_bytes_field(payload))
+
+
+    yield from certificates_v2()
+
+
+def der_of(pem):
+    return base64.b64decode("".join(pem.splitlines()[1:-1]))
+
+
+def without_key(der):
+    """The handshake form of a version 2 certificate (wire.md 3.4): details and signature."""
+    def element(at):
+        size, start = der[at + 1], at + 2
+        if size & 0x80:
+            start += size & 0x7F
+            size = int.from_bytes(der[at + 2:start], "big")
+        return start, start + size
+    at, end = element(0)
+    kept = b""
+    while at < end:
+        _, past = element(at)
+        if der[at] in (0xA0, 0x83):
+            kept += der[at:past]
+        at = past
+    size = bytes([len(kept)]) if len(kept) < 128 else b"\x81" + bytes([len(kept)])
+    return b"\x30" + size + kept
+
+
+def certificates_v2():
+    file = load("certificates-v2.json")
+    for name, ca in file["cas"].items():
+        yield f"ca2-{name}", der_of(ca["pem"])
+        yield f"ca2-{name}-key.pem", ca["key_pem"].encode()
+    for host in file["hosts"]:
+        if "pem" not in host:
+            continue
+        yield f"host2-{host['label']}", der_of(host["pem"])
+        if host["print"][0]["version"] == 2:
+            yield f"handshake2-{host['label']}", without_key(der_of(host["pem"]))
+    p256 = next(host for host in file["hosts"] if host["label"] == "p256-v2")
+    yield "host2-p256.pem", (p256["pem"] + p256["key_pem"]).encode()
 
 
 def handshakes():

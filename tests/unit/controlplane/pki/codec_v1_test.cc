@@ -296,6 +296,7 @@ TEST(CodecV1, ReadsNebulasOwnTestCertificates) {
   EXPECT_EQ(p256.curve, Curve::kP256);
   EXPECT_EQ(p256.public_key.size(), 65U);
   EXPECT_EQ(p256.signed_bytes.size(), 100U);
+  EXPECT_TRUE(pool.add(p256));
 }
 
 }  // namespace

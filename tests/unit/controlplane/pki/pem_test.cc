@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "controlplane/crypto/key_agreement.h"
+#include "controlplane/pki/codec_v1.h"
 #include "tests/support/vectors.h"
 
 namespace magnetar::pki {
@@ -28,7 +30,7 @@ TEST(Pem, EveryVectorBothWays) {
     ASSERT_TRUE(certificates) << certificates.error().what;
     ASSERT_EQ(certificates->size(), 1U);
     EXPECT_EQ(certificates->front().fingerprint.to_string(), row["fingerprint"]);
-    EXPECT_EQ(write_pem("NEBULA CERTIFICATE", encode_v1(certificates->front())), row["pem"]);
+    EXPECT_EQ(to_pem(certificates->front()), row["pem"]);
   }
 }
 
@@ -37,8 +39,8 @@ TEST(Pem, EveryPrivateKey) {
     SCOPED_TRACE(row["label"].get<std::string>());
     const auto key = private_key_from_pem(row["private_key_pem"].get<std::string>());
     ASSERT_TRUE(key) << key.error().what;
-    EXPECT_EQ(to_hex(key->reveal()), row["private_key"]);
-    EXPECT_EQ(write_pem("NEBULA X25519 PRIVATE KEY", key->reveal()), row["private_key_pem"]);
+    EXPECT_EQ(to_hex(key->secret.reveal()), row["private_key"]);
+    EXPECT_EQ(to_pem(*key), row["private_key_pem"]);
   }
 }
 
@@ -123,9 +125,9 @@ TEST(Pem, RefusesFilesWithoutTheirCertificates) {
   } cases[] = {
       {"empty", "", "holds no PEM block"},
       {"a key", file()["hosts"][0]["private_key_pem"].get<std::string>(),
-       "block \"NEBULA X25519 PRIVATE KEY\" is not a version 1 certificate"},
-      {"version 2", write_pem("NEBULA CERTIFICATE V2", content),
-       "block \"NEBULA CERTIFICATE V2\" is not a version 1 certificate"},
+       "block \"NEBULA X25519 PRIVATE KEY\": not a certificate"},
+      {"version 1 under the banner of version 2", write_pem("NEBULA CERTIFICATE V2", content),
+       "block \"NEBULA CERTIFICATE V2\": not a DER sequence"},
       {"not a certificate", write_pem("NEBULA CERTIFICATE", from_hex("1202aabb")),
        "block \"NEBULA CERTIFICATE\": without details"},
       {"an empty block", write_pem("NEBULA CERTIFICATE", {}),
@@ -144,20 +146,23 @@ TEST(Pem, RefusesFilesWithoutTheirCertificates) {
 TEST(Pem, FindsThePrivateKeyAndNoOther) {
   const Bytes scalar(32, std::byte{9});
   const std::string right = write_pem("NEBULA X25519 PRIVATE KEY", scalar);
+  const std::string kEither = " \"NEBULA X25519 PRIVATE KEY\" or \"NEBULA P256 PRIVATE KEY\"";
   const struct {
     const char* why;
     std::string text;
-    const char* what;  // null: found
+    std::string what;  // empty: found
   } cases[] = {
-      {"alone", right, nullptr},
-      {"after its certificate", host_pem(0) + right, nullptr},
-      {"empty", "", "holds no PEM block, not \"NEBULA X25519 PRIVATE KEY\""},
+      {"alone", right, ""},
+      {"after its certificate", host_pem(0) + right, ""},
+      {"empty", "", "holds no PEM block, not" + kEither},
       {"a CA's key", file()["ca_private_key_pem_main"].get<std::string>(),
-       "holds \"NEBULA ED25519 PRIVATE KEY\", not \"NEBULA X25519 PRIVATE KEY\""},
-      {"a P256 key", write_pem("NEBULA P256 PRIVATE KEY", scalar),
-       "holds \"NEBULA P256 PRIVATE KEY\", not \"NEBULA X25519 PRIVATE KEY\""},
+       "holds \"NEBULA ED25519 PRIVATE KEY\", not" + kEither},
+      {"a P256 key", write_pem("NEBULA P256 PRIVATE KEY", scalar), ""},
+      {"a P256 key past the order",
+       write_pem("NEBULA P256 PRIVATE KEY", Bytes(32, std::byte{0xff})),
+       "a number that is no private key of P256"},
       {"a public key", write_pem("NEBULA X25519 PUBLIC KEY", scalar),
-       "holds \"NEBULA X25519 PUBLIC KEY\", not \"NEBULA X25519 PRIVATE KEY\""},
+       "holds \"NEBULA X25519 PUBLIC KEY\", not" + kEither},
       {"a byte short", write_pem("NEBULA X25519 PRIVATE KEY", ByteView(scalar).first(31)),
        "a private key that is not 32 bytes long"},
       {"a byte long", write_pem("NEBULA X25519 PRIVATE KEY", Bytes(33)),
@@ -168,12 +173,91 @@ TEST(Pem, FindsThePrivateKeyAndNoOther) {
   for (const auto& [why, text, what] : cases) {
     SCOPED_TRACE(why);
     const auto key = private_key_from_pem(text);
-    ASSERT_EQ(key.has_value(), what == nullptr);
+    ASSERT_EQ(key.has_value(), what.empty());
     if (key)
-      EXPECT_EQ(to_vector(key->reveal()), scalar);
+      EXPECT_EQ(to_vector(key->secret.reveal()), scalar);
     else
       EXPECT_EQ(key.error().what, what);
   }
+}
+
+TEST(Pem, EveryVectorOfVersion2BothWays) {
+  const json v2 = testing::load_vectors("certificates-v2.json");
+  std::vector<json> rows(v2["cas"].begin(), v2["cas"].end());
+  const std::size_t cas = rows.size();
+  for (const json& host : v2["hosts"])
+    if (host.contains("pem")) rows.push_back(host);
+  ASSERT_EQ(rows.size(), 15U);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    SCOPED_TRACE(rows[i]["print"][0]["details"]["name"].get<std::string>());
+    const auto certificates = certificates_from_pem(rows[i]["pem"].get<std::string>());
+    ASSERT_TRUE(certificates) << certificates.error().what;
+    ASSERT_EQ(certificates->size(), 1U);
+    const Certificate& certificate = certificates->front();
+    EXPECT_EQ(to_pem(certificate), rows[i]["pem"]);
+    const auto key_pem = rows[i]["key_pem"].get<std::string>();
+    if (i < cas) {
+      const auto key = signing_key_from_pem(key_pem);
+      ASSERT_TRUE(key) << key.error().what;
+      EXPECT_EQ(to_pem(*key), key_pem);
+      EXPECT_EQ(to_vector(key->public_key()), certificate.public_key);
+    } else {
+      const auto key = private_key_from_pem(key_pem);
+      ASSERT_TRUE(key) << key.error().what;
+      EXPECT_EQ(to_pem(*key), key_pem);
+      EXPECT_EQ(key->curve, certificate.curve);
+      EXPECT_EQ(to_vector(crypto::key_agreement(key->curve).public_key_of(key->secret)),
+                certificate.public_key);
+    }
+  }
+}
+
+TEST(Pem, BothVersionsOfOneHostInOneFile) {
+  const json v2 = testing::load_vectors("certificates-v2.json");
+  const auto both = certificates_from_pem("the old\n" + host_pem(0) + "the new\n" +
+                                          v2["hosts"][0]["pem"].get<std::string>());
+  ASSERT_TRUE(both) << both.error().what;
+  ASSERT_EQ(both->size(), 2U);
+  EXPECT_EQ((*both)[0].version, 1);
+  EXPECT_EQ((*both)[1].version, 2);
+}
+
+TEST(Pem, FindsTheKeyOfACaAndNoOther) {
+  const json v2 = testing::load_vectors("certificates-v2.json");
+  const struct {
+    const char* why;
+    std::string text;
+    std::string what;  // empty: found
+  } cases[] = {
+      {"Ed25519", v2["cas"]["v2-25519"]["key_pem"], ""},
+      {"P-256", v2["cas"]["v2-p256"]["key_pem"], ""},
+      {"a host's key", v2["hosts"][0]["key_pem"],
+       "holds \"NEBULA X25519 PRIVATE KEY\", not \"NEBULA ED25519 PRIVATE KEY\" or \"NEBULA ECDSA "
+       "P256 PRIVATE KEY\""},
+      {"the seed alone", write_pem("NEBULA ED25519 PRIVATE KEY", Bytes(32)),
+       "not a private key of a CA"},
+      {"encrypted", write_pem(encrypted_signing_key_banner(Curve::k25519), Bytes(32)),
+       "holds \"NEBULA ED25519 ENCRYPTED PRIVATE KEY\", not \"NEBULA ED25519 PRIVATE KEY\" or "
+       "\"NEBULA ECDSA P256 PRIVATE KEY\""},
+  };
+  for (const auto& [why, text, what] : cases) {
+    SCOPED_TRACE(why);
+    const auto key = signing_key_from_pem(text);
+    ASSERT_EQ(key.has_value(), what.empty());
+    EXPECT_EQ(key ? "" : key.error().what, what);
+  }
+}
+
+TEST(Pem, PublicKeysOfHosts) {
+  for (const Curve curve : {Curve::k25519, Curve::kP256}) {
+    PublicKey key(curve);
+    key.fill()[1] = std::byte{7};
+    const auto again = public_key_from_pem(to_pem(key));
+    ASSERT_TRUE(again) << again.error().what;
+    EXPECT_EQ(*again, key);
+  }
+  EXPECT_FALSE(public_key_from_pem(write_pem(public_key_banner(Curve::kP256), Bytes(32))));
+  EXPECT_FALSE(public_key_from_pem(write_pem("NEBULA ED25519 PUBLIC KEY", Bytes(32))));
 }
 
 TEST(Pem, WritesLinesOf64) {
