@@ -92,7 +92,7 @@ ops::Snapshot App::snapshot() {
   out.dpdk_version = std::string_view(rte_version()).substr(kPrefix.size());
   out.ipsec_mb_version = ipsec_mb_version();
   out.uptime_s = std::chrono::duration<double>(now.steady - started_).count();
-  for (const VpnAddr& addr : config_.identity->certificate.overlay_addrs())
+  for (const VpnAddr& addr : config_.identity->overlay_addrs())
     out.overlay_addresses.push_back(addr.to_string());
   out.certificate = view_of(config_.identity->certificate);
   for (const auto& [fingerprint, ca] : config_.identity->cas.cas()) out.cas.push_back(view_of(ca));
@@ -125,7 +125,7 @@ void App::fill_ports(ops::Snapshot& out) {
   inside.side = "inside";
   inside.name = plane_->inside().name();
   inside.backend = "tun";
-  for (const Prefix& network : config_.identity->certificate.networks)
+  for (const Prefix& network : config_.identity->widest().networks)
     inside.addresses.push_back(network.to_string());
   inside.queues = config_.inside.queues;
   inside.mtu = config_.inside.mtu;
@@ -148,6 +148,8 @@ void App::fill_tunnels(ops::Snapshot& out) {
     to.cipher = cipher_name(config_.tunnels.cipher);
     if (from.cert_fingerprint) to.cert_fingerprint = from.cert_fingerprint->to_string();
     if (from.cert_expires) to.cert_expires = ops::rfc3339(unix_seconds(*from.cert_expires));
+    to.cert_version = from.cert_version;
+    to.own_cert_version = from.own_cert_version;
     if (from.up) {
       to.established_s = std::chrono::duration<double>(now.steady - from.since).count();
       if (const auto counted = publisher_.tallies(from.local_index)) {

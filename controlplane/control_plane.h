@@ -45,6 +45,8 @@ struct TunnelView {
   bool initiator = false;
   std::optional<pki::Fingerprint> cert_fingerprint;
   std::optional<WallTime> cert_expires;
+  std::optional<int> cert_version;      // of the peer's certificate
+  std::optional<int> own_cert_version;  // of the one that it was shown
   Instant since;  // established, or handshake started
 };
 

@@ -143,7 +143,7 @@ Result<void, DeviceError> DataPlane::open_inside() {
   auto inside = TunPort::open({.name = config_.inside.name,
                                .mtu = config_.inside.mtu,
                                .queues = std::min(config_.inside.queues, workers),
-                               .addresses = config_.identity->certificate.networks},
+                               .addresses = config_.identity->widest().networks},
                               pool_.get());
   if (!inside) return fail(std::move(inside).error());
   inside_ = std::move(*inside);
@@ -235,7 +235,7 @@ std::unique_ptr<const Facts> DataPlane::make_facts() const {
   facts->listen_port = config_.outside.listen_port;
   facts->outside_mtu = config_.outside.mtu;
   facts->kernel_wants_rest = twin_ != nullptr;
-  const pki::Certificate& own = config_.identity->certificate;
+  const pki::Certificate& own = config_.identity->widest();
   for (const Prefix& network : own.networks) facts->add_overlay(network);
   for (const Prefix& network : own.unsafe_networks) facts->local.add(network);
   return facts;

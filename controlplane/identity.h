@@ -3,7 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <vector>
 
+#include "controlplane/crypto/curve.h"
 #include "controlplane/pki/ca_pool.h"
 #include "controlplane/pki/certificate.h"
 #include "dataplane/base/cipher.h"
@@ -12,10 +15,32 @@
 namespace magnetar {
 
 struct Identity {
-  pki::Certificate certificate;
+  pki::Certificate certificate;  // the one our handshakes begin with (pki.initiating_version)
   StaticPrivateKey private_key;
   pki::CaPool cas;
   pki::Blocklist blocklist;
+  // The same host's certificate of the other version, if it has one: with the same key, curve and
+  // first network (wire.md 3.7).
+  std::optional<pki::Certificate> other;
+
+  // Of both certificates and of every handshake.
+  [[nodiscard]] Curve curve() const { return certificate.curve; }
+
+  // Null: there is none of this version.
+  [[nodiscard]] const pki::Certificate* find(std::uint8_t version) const {
+    if (certificate.version == version) return &certificate;
+    return other && other->version == version ? &*other : nullptr;
+  }
+  // What a peer is answered whose certificate is of this version: the same if we can.
+  [[nodiscard]] const pki::Certificate& answer_to(std::uint8_t version) const {
+    const pki::Certificate* const same = find(version);
+    return same == nullptr ? certificate : *same;
+  }
+  // Says all that we are: version 2, if there is one, may have more networks than version 1.
+  [[nodiscard]] const pki::Certificate& widest() const { return answer_to(2); }
+
+  // Our overlay addresses, the first one primary.
+  [[nodiscard]] std::vector<VpnAddr> overlay_addrs() const { return widest().overlay_addrs(); }
 };
 
 }  // namespace magnetar

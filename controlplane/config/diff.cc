@@ -19,10 +19,11 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
   Keys keys;
   const auto& [a, b] = std::pair(&before, &after);
   // Every worker and the TUN device were set up for these (Nebula refuses the same).
-  compare(keys, "pki.cert (its networks)", a->identity->certificate.networks,
-          b->identity->certificate.networks);
-  compare(keys, "pki.cert (its unsafe networks)", a->identity->certificate.unsafe_networks,
-          b->identity->certificate.unsafe_networks);
+  compare(keys, "pki.cert (its networks)", a->identity->widest().networks,
+          b->identity->widest().networks);
+  compare(keys, "pki.cert (its unsafe networks)", a->identity->widest().unsafe_networks,
+          b->identity->widest().unsafe_networks);
+  compare(keys, "pki.cert (its curve)", a->identity->curve(), b->identity->curve());
   compare(keys, "pki.disconnect_invalid", a->disconnect_invalid, b->disconnect_invalid);
   compare(keys, "outside.port", a->outside.port, b->outside.port);
   compare(keys, "outside.backend", a->outside.backend, b->outside.backend);
@@ -60,8 +61,15 @@ std::vector<std::string> changed_live(const Config& before, const Config& after)
     for (const auto& [fingerprint, ca] : of.cas.cas()) all.push_back(fingerprint);
     return all;
   };
+  const auto certificates = [](const Identity& of) {
+    std::vector<pki::Fingerprint> all;
+    for (const std::uint8_t version : {std::uint8_t{1}, std::uint8_t{2}})
+      if (const auto* one = of.find(version)) all.push_back(one->fingerprint);
+    return all;
+  };
   compare(keys, "pki.ca", fingerprints(a), fingerprints(b));
-  compare(keys, "pki.cert", a.certificate.fingerprint, b.certificate.fingerprint);
+  compare(keys, "pki.cert", certificates(a), certificates(b));
+  compare(keys, "pki.initiating_version", a.certificate.version, b.certificate.version);
   if (!(a.private_key == b.private_key)) keys.emplace_back("pki.key");
   compare(keys, "pki.blocklist", a.blocklist, b.blocklist);
   compare(keys, "tunnels.static", before.tunnels.static_remotes, after.tunnels.static_remotes);

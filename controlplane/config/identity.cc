@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // [pki]: who we are and whom we trust, from files or PEM text.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <optional>
 #include <utility>
-
-#include <sodium.h>
+#include <vector>
 
 #include "controlplane/config/file_text.h"
+#include "controlplane/config/identity_text.h"
 #include "controlplane/config/section.h"
 #include "controlplane/config/sections.h"
+#include "controlplane/crypto/key_agreement.h"
 #include "controlplane/pki/pem.h"
 
 namespace magnetar::config {
@@ -24,26 +23,7 @@ using pki::VerifyError;
 
 constexpr mode_t kOthersMayRead = 0077;
 
-std::string rfc3339(WallTime time) {
-  const std::time_t seconds =
-      std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-  std::tm utc{};
-  char text[sizeof("-2147481748-01-01T00:00:00Z")];
-  if (gmtime_r(&seconds, &utc) == nullptr) return "an unknown time";
-  return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
-
-std::string named(const Certificate& certificate) { return in_quotes(certificate.name); }
-
-// " expired at ..." or " is not valid before ...", with today's date for whoever has a wrong clock;
-// empty when the certificate is valid.
-std::string date_problem(const Certificate& certificate, WallTime now) {
-  const std::string today = " (it is " + rfc3339(now) + " now)";
-  if (now > certificate.not_after) return " expired at " + rfc3339(certificate.not_after) + today;
-  if (now < certificate.not_before)
-    return " is not valid before " + rfc3339(certificate.not_before) + today;
-  return {};
-}
+using Certificates = std::vector<Certificate>;
 
 class IdentityReader {
  public:
@@ -55,17 +35,22 @@ class IdentityReader {
  private:
   [[nodiscard]] std::optional<FileText> pem_text(std::string_view key) const;
   [[nodiscard]] std::optional<CaPool> read_cas() const;
-  [[nodiscard]] std::optional<Certificate> read_certificate() const;
-  [[nodiscard]] std::optional<StaticPrivateKey> read_key() const;
+  // One, or one of each version, version 1 first. Empty when there is an error.
+  [[nodiscard]] Certificates read_certificates() const;
+  [[nodiscard]] std::optional<pki::HostKey> read_key() const;
   [[nodiscard]] pki::Blocklist read_blocklist() const;
+  // Of the certificate that handshakes begin with.
+  [[nodiscard]] std::size_t read_initiating_version(const Certificates& own) const;
 
   [[nodiscard]] fs::path resolved(std::string_view path) const { return directory_ / path; }
   void warn_if_shared(const FileText& key) const;
   void check_ca_dates(const CaPool& cas) const;
-  void check_own(const Certificate& own) const;
-  void check_vouched(const Certificate& own, const CaPool& cas,
+  void check_dates(const Certificate& own, const std::string& subject) const;
+  void check_vouched(const Certificate& own, const std::string& subject, const CaPool& cas,
                      const pki::Blocklist& blocklist) const;
-  void check_matches(const Certificate& own, const StaticPrivateKey& key) const;
+  // Whether two certificates are one host's; what is not is reported.
+  [[nodiscard]] bool check_pair(const Certificates& own) const;
+  void check_matches(const Certificate& own, const pki::HostKey& key) const;
 
   Section section_;
   const fs::path& directory_;
@@ -126,34 +111,30 @@ void IdentityReader::check_ca_dates(const CaPool& cas) const {
   }
 }
 
-std::optional<Certificate> IdentityReader::read_certificate() const {
+Certificates IdentityReader::read_certificates() const {
   const auto text = pem_text("cert");
-  if (!text) return std::nullopt;
+  if (!text) return {};
   auto certificates = pki::certificates_from_pem(text->text());
   if (!certificates) {
     section_.error("cert", "cannot be used as a host certificate: " + certificates.error().what);
-    return std::nullopt;
+    return {};
   }
-  if (certificates->size() != 1) {
+  std::ranges::sort(*certificates, {}, &Certificate::version);
+  if (std::ranges::adjacent_find(*certificates, {}, &Certificate::version) != certificates->end()) {
     section_.error("cert", "holds " + std::to_string(certificates->size()) +
-                               " certificates; exactly one, this host's, is expected");
-    return std::nullopt;
+                               " certificates; one, this host's, is expected, or one of each "
+                               "version");
+    return {};
   }
-  const Certificate& own = certificates->front();
-  if (own.version != 1 || own.curve != pki::Curve::k25519) {
-    section_.error("cert", "the certificate of " + named(own) +
-                               " is not of version 1 and curve 25519; only those are supported yet");
-    return std::nullopt;
-  }
-  return std::move(certificates->front());
+  return *std::move(certificates);
 }
 
-std::optional<StaticPrivateKey> IdentityReader::read_key() const {
+std::optional<pki::HostKey> IdentityReader::read_key() const {
   const auto text = pem_text("key");
   if (!text) return std::nullopt;
   warn_if_shared(*text);
   auto key = pki::private_key_from_pem(text->text());
-  if (key) return std::move(key->secret);
+  if (key) return std::move(*key);
   section_.error("key", "cannot be used as a private key: " + key.error().what);
   return std::nullopt;
 }
@@ -174,72 +155,90 @@ pki::Blocklist IdentityReader::read_blocklist() const {
   return {fingerprints.begin(), fingerprints.end()};
 }
 
-void IdentityReader::check_own(const Certificate& own) const {
+std::size_t IdentityReader::read_initiating_version(const Certificates& own) const {
+  std::uint8_t wanted = 0;
+  section_.number("initiating_version", wanted, {1, 2}, "certificates are of version 1 or 2");
+  if (wanted == 0 || own.empty()) return 0;  // the lower one, as Nebula
+  const auto found = std::ranges::find(own, wanted, &Certificate::version);
+  if (found != own.end()) return static_cast<std::size_t>(found - own.begin());
+  const std::string version = std::to_string(wanted);
+  section_.error("initiating_version", "is " + version + ", but pki.cert holds no version " +
+                                           version + " certificate; add one or leave this key out");
+  return 0;
+}
+
+void IdentityReader::check_dates(const Certificate& own, const std::string& subject) const {
   if (own.is_ca)
     section_.error("cert", named(own) + " is a CA; a host certificate, signed by it, is expected");
   const std::string problem = date_problem(own, now_);
-  if (!problem.empty())
-    section_.error("cert",
-                   "the certificate of " + named(own) + problem + "; have a new one signed");
+  if (!problem.empty()) section_.error("cert", subject + problem + "; have a new one signed");
 }
 
-std::string names_of(const CaPool& cas) {
-  std::string names;
-  for (const auto& [fingerprint, ca] : cas.cas())
-    names += (names.empty() ? "" : ", ") + named(ca) + " (" + fingerprint.to_string() + ")";
-  return names;
-}
-
-// Why `own` is refused, with the names an operator needs to mend it.
-std::string refusal(const Certificate& own, const CaPool& cas, VerifyError error) {
-  const std::string subject = "the certificate of " + named(own);
-  if (error == VerifyError::kBlocked)
-    return subject + " (" + own.fingerprint.to_string() +
-           ") is on pki.blocklist; use another certificate or take it off the list";
-  if (error == VerifyError::kUnknownIssuer)
-    return "no CA vouches for " + subject + ": its issuer is " + own.issuer->to_string() +
-           ", pki.ca holds " + names_of(cas) +
-           "; add the issuer to pki.ca or have the certificate signed by one of these";
-  const Certificate* ca = own.issuer ? cas.find(*own.issuer) : nullptr;
-  const std::string signer = ca == nullptr ? "" : ", issued by the CA " + named(*ca) + ",";
-  std::string text = subject + signer + " is refused: " + std::string(pki::text(error));
-  if (error == VerifyError::kCaExpired && ca != nullptr)
-    text += " (" + rfc3339(ca->not_after) + ")";
-  if (error == VerifyError::kOutlivesCa && ca != nullptr)
-    text += " (" + rfc3339(own.not_after) + " is after " + rfc3339(ca->not_after) + ")";
-  return text + "; have a new one signed";
-}
-
-void IdentityReader::check_vouched(const Certificate& own, const CaPool& cas,
-                                   const pki::Blocklist& blocklist) const {
+void IdentityReader::check_vouched(const Certificate& own, const std::string& subject,
+                                   const CaPool& cas, const pki::Blocklist& blocklist) const {
   const auto verified = cas.verify(own, now_, blocklist);
   if (verified) return;
   const VerifyError error = verified.error();
-  // check_own() has said so already, with dates.
+  // check_dates() has said so already, with dates.
   if (own.is_ca || error == VerifyError::kExpired || error == VerifyError::kNotYetValid) return;
-  section_.error("cert", refusal(own, cas, error));
+  section_.error("cert", refusal(subject, own, cas, error));
 }
 
-void IdentityReader::check_matches(const Certificate& own, const StaticPrivateKey& key) const {
-  Bytes public_key(crypto_scalarmult_BYTES);
-  if (crypto_scalarmult_base(u8(MutableBytes(public_key)), u8(key.reveal())) == 0 &&
-      public_key == own.public_key)
+bool IdentityReader::check_pair(const Certificates& own) const {
+  if (own.size() < 2) return true;
+  const Certificate& v1 = own[0];
+  const Certificate& v2 = own[1];
+  std::string difference;
+  if (v1.is_ca || v2.is_ca || v1.networks.empty()) return false;  // said already
+  if (v1.curve != v2.curve)
+    difference = "are of different curves; a host has one key";
+  else if (v1.public_key != v2.public_key)
+    difference = "are of different keys; have both signed for the public key of pki.key";
+  else if (v1.networks.front() != v2.networks.front())
+    difference = "have different first networks (" + v1.networks.front().to_string() + " and " +
+                 v2.networks.front().to_string() + "); have both signed with the same";
+  if (difference.empty()) return true;
+  section_.error("cert",
+                 "the version 1 and the version 2 certificate of " + named(v1) + " " + difference);
+  return false;
+}
+
+void IdentityReader::check_matches(const Certificate& own, const pki::HostKey& key) const {
+  if (key.curve != own.curve) {
+    section_.error("key", "the private key is of curve " + std::string(curve_name(key.curve)) +
+                              ", the certificate of " + named(own) + " in pki.cert of curve " +
+                              std::string(curve_name(own.curve)) +
+                              "; use the key that was made with it");
     return;
+  }
+  const PublicKey public_key = crypto::key_agreement(key.curve).public_key_of(key.secret);
+  if (std::ranges::equal(public_key.view(), own.public_key)) return;
   section_.error("key", "the private key does not belong to the certificate of " + named(own) +
                             " in pki.cert; use the key that was made with it");
 }
 
 std::shared_ptr<const Identity> IdentityReader::read() {
   auto cas = read_cas();
-  auto own = read_certificate();
+  auto own = read_certificates();
   auto key = read_key();
   auto blocklist = read_blocklist();
-  if (own) check_own(*own);
-  if (own && cas) check_vouched(*own, *cas, blocklist);
-  if (own && key && !own->is_ca) check_matches(*own, *key);
-  if (!own || !key || !cas) return nullptr;
-  return std::make_shared<const Identity>(
-      Identity{std::move(*own), std::move(*key), std::move(*cas), std::move(blocklist)});
+  const std::size_t first = read_initiating_version(own);
+  for (const Certificate& one : own) {
+    const std::string version =
+        own.size() == 1 ? "" : "version " + std::to_string(one.version) + " ";
+    const std::string subject = "the " + version + "certificate of " + named(one);
+    check_dates(one, subject);
+    if (cas) check_vouched(one, subject, *cas, blocklist);
+  }
+  const bool one_host = !own.empty() && check_pair(own);
+  if (one_host && key && !own[0].is_ca) check_matches(own[0], *key);
+  if (!one_host || !key || !cas) return nullptr;
+  Identity identity{.certificate = std::move(own[first]),
+                    .private_key = std::move(key->secret),
+                    .cas = std::move(*cas),
+                    .blocklist = std::move(blocklist)};
+  if (own.size() == 2) identity.other = std::move(own[1 - first]);
+  return std::make_shared<const Identity>(std::move(identity));
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ inline constexpr std::array kKnownKeys{
     KnownKey{"pki.key", KeyKind::kValue, R"("host.key")"},
     KnownKey{"pki.blocklist", KeyKind::kValue, R"(["64 hexadecimal digits"])"},
     KnownKey{"pki.disconnect_invalid", KeyKind::kValue, "true"},
+    KnownKey{"pki.initiating_version", KeyKind::kValue, "2"},
     KnownKey{"outside", KeyKind::kTable, "[outside]"},
     KnownKey{"outside.port", KeyKind::kValue, R"("eth1")"},
     KnownKey{"outside.backend", KeyKind::kValue, R"("auto")"},

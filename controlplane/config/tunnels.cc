@@ -70,12 +70,12 @@ class StaticEntry {
 };
 
 void check_overlay(const StaticEntry& entry, VpnAddr overlay, const Identity& identity) {
-  const auto own = identity.certificate.overlay_addrs();
+  const auto own = identity.overlay_addrs();
   if (std::ranges::find(own, overlay) != own.end()) {
     entry.error("is this gateway's own overlay address (pki.cert); name a peer's");
     return;
   }
-  const auto& networks = identity.certificate.networks;
+  const auto& networks = identity.widest().networks;
   const auto holds = [&](const Prefix& network) { return network.contains(overlay.ip); };
   if (std::ranges::any_of(networks, holds)) return;
   std::string names;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "controlplane/handshake/noise_ix.h"
+#include "controlplane/handshake/payload.h"
 #include "controlplane/identity.h"
 #include "controlplane/pki/certificate.h"
 #include "controlplane/pki/verifier.h"
@@ -25,9 +26,13 @@ struct Claim {
   std::uint64_t time_ns = 0;     // its wall clock
 };
 
-// Reads the payload of a Noise message whose sender's static key is `static_key`.
-[[nodiscard]] Result<Claim, Refusal> read_claim(ByteView payload,
-                                                const noise::PublicKey& static_key, Sender sender);
+// Reads the payload of a Noise message whose sender's static key is `static_key`. The certificate
+// that comes out is of that key and its curve.
+[[nodiscard]] Result<Claim, Refusal> read_claim(ByteView payload, const PublicKey& static_key,
+                                                Sender sender);
+
+// A payload that shows this certificate of ours, with no index and no time yet.
+[[nodiscard]] Payload payload_showing(const pki::Certificate& certificate);
 
 // Whether one of our CAs vouches for it now.
 [[nodiscard]] Result<void, Refusal> verify(const pki::Certificate& certificate,

@@ -6,20 +6,25 @@
 
 #include <sodium.h>
 
+#include "controlplane/crypto/key_agreement.h"
 #include "controlplane/handshake/aead.h"
 #include "dataplane/base/check.h"
 
 namespace magnetar::noise {
 namespace {
 
-constexpr std::size_t kKeySize = 32;
+constexpr std::size_t kHashSize = 32;
 constexpr std::size_t kTagSize = 16;
-constexpr std::size_t kSealedKeySize = kKeySize + kTagSize;
 
-constexpr std::string_view protocol_name(Cipher cipher) {
-  return cipher == Cipher::kAes256Gcm ? "Noise_IX_25519_AESGCM_SHA256"
-                                      : "Noise_IX_25519_ChaChaPoly_SHA256";
+constexpr std::string_view protocol_name(Cipher cipher, Curve curve) {
+  const bool aes = cipher == Cipher::kAes256Gcm;
+  if (curve == Curve::kP256)
+    return aes ? "Noise_IX_P256_AESGCM_SHA256" : "Noise_IX_P256_ChaChaPoly_SHA256";
+  return aes ? "Noise_IX_25519_AESGCM_SHA256" : "Noise_IX_25519_ChaChaPoly_SHA256";
 }
+
+// The longest of them: short enough to be padded, not hashed.
+static_assert(protocol_name(Cipher::kChaCha20Poly1305, Curve::k25519).size() <= kHashSize);
 
 // HMAC-SHA256 under one key, which is hashed once however many times it is used.
 class Hmac {
@@ -57,49 +62,42 @@ std::pair<Secret<32>, Secret<32>> hkdf2(const Secret<32>& chaining_key, ByteView
   return {std::move(first), std::move(second)};
 }
 
-PublicKey base_times(const Secret<32>& secret) {
-  PublicKey out;
-  crypto_scalarmult_base(u8(MutableBytes(out)), u8(ByteView(secret.reveal())));
-  return out;
-}
-
-// X25519. A low-order key, whose result is zero whatever our secret, is refused.
 Result<void, NoiseError> mix_dh(SymmetricState& state, const Secret<32>& secret,
                                 const PublicKey& public_key) {
-  Secret<32> shared;
-  if (crypto_scalarmult(u8(MutableBytes(shared.fill())), u8(ByteView(secret.reveal())),
-                        u8(ByteView(public_key))) != 0)
-    return fail(NoiseError::kLowOrderKey);
-  state.mix_key(shared);
+  const auto shared = crypto::key_agreement(public_key.curve()).agree(secret, public_key);
+  if (!shared) return fail(NoiseError::kLowOrderKey);
+  state.mix_key(*shared);
   return {};
 }
 
-PublicKey key_from(std::span<const std::byte, kKeySize> bytes) {
-  PublicKey key;
-  std::ranges::copy(bytes, key.begin());
+// Takes a key off `rest`, which is long enough.
+PublicKey take_key(Curve curve, ByteView& rest) {
+  PublicKey key(curve);
+  const std::size_t size = public_key_size(curve);
+  std::ranges::copy(rest.first(size), key.fill().begin());
+  rest = rest.subspan(size);
   return key;
 }
 
-SymmetricState start(Cipher cipher) {
-  SymmetricState state(cipher);
+SymmetricState start(const Suite& suite) {
+  SymmetricState state(suite);
   state.mix_hash({});  // the prologue is empty, but hashed
   return state;
 }
 
 }  // namespace
 
-KeyPair key_pair_from(EphemeralPrivateKey secret) {
-  const PublicKey public_key = base_times(secret);
+KeyPair key_pair_from(EphemeralPrivateKey secret, Curve curve) {
+  const PublicKey public_key = crypto::key_agreement(curve).public_key_of(secret);
   return {std::move(secret), public_key};
 }
 
-PublicKey public_key_of(const StaticPrivateKey& secret) { return base_times(secret); }
+PublicKey public_key_of(const StaticPrivateKey& secret, Curve curve) {
+  return crypto::key_agreement(curve).public_key_of(secret);
+}
 
-SymmetricState::SymmetricState(Cipher cipher) : cipher_(cipher) {
-  const std::string_view name = protocol_name(cipher);
-  static_assert(protocol_name(Cipher::kAes256Gcm).size() <= kKeySize);
-  static_assert(protocol_name(Cipher::kChaCha20Poly1305).size() <= kKeySize);
-  std::ranges::copy(as_bytes(name), hash_.begin());  // short enough to be padded, not hashed
+SymmetricState::SymmetricState(const Suite& suite) : cipher_(suite.cipher) {
+  std::ranges::copy(as_bytes(protocol_name(suite.cipher, suite.curve)), hash_.begin());
   chaining_key_ = Secret<32>(hash_);
 }
 
@@ -154,13 +152,16 @@ SymmetricState SymmetricState::duplicate() const {
   return copy;
 }
 
-Initiator::Initiator(Cipher cipher, const StaticPrivateKey& local_static, KeyPair ephemeral)
-    : state_(start(cipher)), local_static_(&local_static), ephemeral_(std::move(ephemeral)) {}
+Initiator::Initiator(const Suite& suite, const StaticPrivateKey& local_static, KeyPair ephemeral)
+    : state_(start(suite)), local_static_(&local_static), ephemeral_(std::move(ephemeral)) {
+  MAGNETAR_CHECK(ephemeral_.public_key.curve() == suite.curve);
+}
 
 Bytes Initiator::write_message_1(ByteView payload) {
-  Bytes message = to_vector(ephemeral_.public_key);
-  state_.mix_hash(ephemeral_.public_key);                           // e
-  state_.encrypt_and_hash(public_key_of(*local_static_), message);  // s, in the clear
+  const PublicKey& e = ephemeral_.public_key;
+  Bytes message = to_vector(e);
+  state_.mix_hash(e);                                                          // e
+  state_.encrypt_and_hash(public_key_of(*local_static_, e.curve()), message);  // s, in the clear
   state_.encrypt_and_hash(payload, message);
   return message;
 }
@@ -172,31 +173,37 @@ Initiator Initiator::duplicate() const {
 }
 
 Result<Initiator::Reply, NoiseError> Initiator::read_message_2(ByteView message) const {
-  if (message.size() < kKeySize + kSealedKeySize + kTagSize) return fail(NoiseError::kTooShort);
+  const Curve curve = ephemeral_.public_key.curve();
+  const std::size_t key_size = public_key_size(curve);
+  const std::size_t sealed_key_size = key_size + kTagSize;
+  if (message.size() < key_size + sealed_key_size + kTagSize) return fail(NoiseError::kTooShort);
   SymmetricState state = state_.duplicate();  // a forgery may fail at any step below
-  const PublicKey remote_ephemeral = key_from(message.first<kKeySize>());
+  const PublicKey remote_ephemeral = take_key(curve, message);
   state.mix_hash(remote_ephemeral);  // e
   if (auto ee = mix_dh(state, ephemeral_.secret, remote_ephemeral); !ee) return fail(ee.error());
   if (auto se = mix_dh(state, *local_static_, remote_ephemeral); !se) return fail(se.error());
-  const auto sealed_key = message.subspan<kKeySize, kSealedKeySize>();
-  const auto opened_key = state.decrypt_and_hash(sealed_key);  // s
+  const auto opened_key = state.decrypt_and_hash(message.first(sealed_key_size));  // s
   if (!opened_key) return fail(opened_key.error());
-  const PublicKey remote_static = key_from(ByteView(*opened_key).first<kKeySize>());
+  ByteView opened(*opened_key);
+  const PublicKey remote_static = take_key(curve, opened);
   if (auto es = mix_dh(state, ephemeral_.secret, remote_static); !es) return fail(es.error());
-  auto payload = state.decrypt_and_hash(message.subspan(kKeySize + kSealedKeySize));
+  auto payload = state.decrypt_and_hash(message.subspan(sealed_key_size));
   if (!payload) return fail(payload.error());
   return Reply{remote_static, *std::move(payload), state.split()};
 }
 
-Responder::Responder(Cipher cipher, const StaticPrivateKey& local_static,
+Responder::Responder(const Suite& suite, const StaticPrivateKey& local_static,
                      const PublicKey& local_public)
-    : state_(start(cipher)), local_static_(&local_static), local_public_(local_public) {}
+    : state_(start(suite)), local_static_(&local_static), local_public_(local_public) {
+  MAGNETAR_CHECK(local_public_.curve() == suite.curve);
+}
 
 Result<Responder::Hello, NoiseError> Responder::read_message_1(ByteView message) {
-  if (message.size() < 2 * kKeySize) return fail(NoiseError::kTooShort);
-  remote_ephemeral_ = key_from(message.first<kKeySize>());
-  remote_static_ = key_from(message.subspan<kKeySize, kKeySize>());
-  const ByteView payload = message.subspan(2 * kKeySize);
+  const Curve curve = local_public_.curve();
+  if (message.size() < 2 * public_key_size(curve)) return fail(NoiseError::kTooShort);
+  remote_ephemeral_ = take_key(curve, message);
+  remote_static_ = take_key(curve, message);
+  const ByteView payload = message;
   state_.mix_hash(remote_ephemeral_);  // e
   state_.mix_hash(remote_static_);     // s, in the clear
   state_.mix_hash(payload);
@@ -205,6 +212,7 @@ Result<Responder::Hello, NoiseError> Responder::read_message_1(ByteView message)
 
 Result<Responder::Answer, NoiseError> Responder::write_message_2(KeyPair ephemeral,
                                                                  ByteView payload) {
+  MAGNETAR_CHECK(ephemeral.public_key.curve() == local_public_.curve());
   Bytes message = to_vector(ephemeral.public_key);
   state_.mix_hash(ephemeral.public_key);  // e
   if (auto ee = mix_dh(state_, ephemeral.secret, remote_ephemeral_); !ee) return fail(ee.error());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Noise IX over X25519 and SHA-256, as Nebula runs it (protocol/wire.md section 3):
+// Noise IX with SHA-256 over X25519 or P-256, as Nebula runs it (protocol/wire.md section 3):
 //
 //   -> e, s            the initiator's certificate travels in the clear
 //   <- e, ee, se, s, es
@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "controlplane/crypto/curve.h"
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/cipher.h"
 #include "dataplane/base/result.h"
@@ -18,17 +19,26 @@
 
 namespace magnetar::noise {
 
-using PublicKey = std::array<std::byte, 32>;
+using magnetar::PublicKey;
 
+// What a network has agreed upon. Nothing of it is negotiated: peers that differ do not understand
+// each other.
+struct Suite {
+  Suite(Cipher with, Curve over = Curve::k25519) : cipher(with), curve(over) {}  // NOLINT
+  Cipher cipher;
+  Curve curve;
+};
+
+// kLowOrderKey: no point of the curve, too.
 enum class NoiseError : std::uint8_t { kTooShort, kLowOrderKey, kBadTag };
 
 struct KeyPair {
   EphemeralPrivateKey secret;
   PublicKey public_key;
 };
-// From 32 random bytes.
-[[nodiscard]] KeyPair key_pair_from(EphemeralPrivateKey secret);
-[[nodiscard]] PublicKey public_key_of(const StaticPrivateKey& secret);
+// From 32 random bytes, which must be a private key of the curve (crypto/key_agreement.h).
+[[nodiscard]] KeyPair key_pair_from(EphemeralPrivateKey secret, Curve curve = Curve::k25519);
+[[nodiscard]] PublicKey public_key_of(const StaticPrivateKey& secret, Curve curve = Curve::k25519);
 
 // What both sides hold at the end (wire.md 3.5): k1 seals initiator to responder, k2 the other way.
 struct Transport {
@@ -40,7 +50,7 @@ struct Transport {
 // ck, h and the key of the moment, with MixHash, MixKey, EncryptAndHash and DecryptAndHash.
 class SymmetricState {
  public:
-  explicit SymmetricState(Cipher cipher);
+  explicit SymmetricState(const Suite& suite);
   void mix_hash(ByteView data);
   void mix_key(const Secret<32>& shared);
   void encrypt_and_hash(ByteView plaintext, Bytes& out);
@@ -61,8 +71,8 @@ class SymmetricState {
 // The initiator between stage 0 and stage 2.
 class Initiator {
  public:
-  // `local_static` must outlive this object.
-  Initiator(Cipher cipher, const StaticPrivateKey& local_static, KeyPair ephemeral);
+  // `local_static` must outlive this object. Both keys are of the suite's curve.
+  Initiator(const Suite& suite, const StaticPrivateKey& local_static, KeyPair ephemeral);
   // Message 1 without the Nebula header: e, s, payload. Call once.
   [[nodiscard]] Bytes write_message_1(ByteView payload);
 
@@ -90,9 +100,10 @@ class Responder {
  public:
   // `local_static` must outlive this object. `local_public` belongs to it: who answers often knows
   // it and saves a curve operation a handshake.
-  Responder(Cipher cipher, const StaticPrivateKey& local_static, const PublicKey& local_public);
-  Responder(Cipher cipher, const StaticPrivateKey& local_static)
-      : Responder(cipher, local_static, public_key_of(local_static)) {}
+  Responder(const Suite& suite, const StaticPrivateKey& local_static,
+            const PublicKey& local_public);
+  Responder(const Suite& suite, const StaticPrivateKey& local_static)
+      : Responder(suite, local_static, public_key_of(local_static, suite.curve)) {}
 
   struct Hello {
     PublicKey remote_ephemeral;
@@ -111,8 +122,8 @@ class Responder {
   SymmetricState state_;
   const StaticPrivateKey* local_static_;
   PublicKey local_public_;
-  PublicKey remote_ephemeral_{};
-  PublicKey remote_static_{};
+  PublicKey remote_ephemeral_;
+  PublicKey remote_static_;
 };
 
 }  // namespace magnetar::noise

@@ -14,8 +14,9 @@ struct Payload {
   Bytes certificate;  // handshake form, without its public key
   std::uint32_t initiator_index = 0;
   std::uint32_t responder_index = 0;
-  std::uint64_t time_ns = 0;              // sender's wall clock, Unix time in nanoseconds
-  std::uint32_t certificate_version = 0;  // 0: not written, as 1.6.1 does; means 1
+  std::uint64_t time_ns = 0;  // sender's wall clock, Unix time in nanoseconds
+  // 0: not written, as 1.6.1 does and as we do for version 1; means 1.
+  std::uint32_t certificate_version = 0;
 
   friend bool operator==(const Payload&, const Payload&) = default;
 };

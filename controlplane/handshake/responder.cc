@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/handshake/responder.h"
 
-#include <algorithm>
-
-#include "controlplane/handshake/payload.h"
-#include "controlplane/pki/codec_v1.h"
 #include "dataplane/base/check.h"
 #include "dataplane/wire/header.h"
 
@@ -14,17 +10,17 @@ namespace {
 constexpr Counter kStage2Counter{2};
 
 // As our certificate has it. The configuration is refused when that is not our private key's.
-noise::PublicKey public_key_of(const Identity& identity) {
-  noise::PublicKey key;
-  MAGNETAR_CHECK(identity.certificate.public_key.size() == key.size());
-  std::ranges::copy(identity.certificate.public_key, key.begin());
-  return key;
+PublicKey public_key_of(const Identity& identity) {
+  const auto key = PublicKey::from(identity.curve(), identity.certificate.public_key);
+  MAGNETAR_CHECK(key);
+  return *key;
 }
 
 }  // namespace
 
 Responder::Responder(const Identity& identity, Cipher cipher)
-    : identity_(&identity), noise_(cipher, identity.private_key, public_key_of(identity)) {}
+    : identity_(&identity),
+      noise_({cipher, identity.curve()}, identity.private_key, public_key_of(identity)) {}
 
 Result<Claim, Refusal> Responder::read_stage_1(ByteView packet) {
   if (packet.size() > kMaxPacketSize) return fail(Refusal::kHandshakeTooLong);
@@ -39,12 +35,13 @@ Result<Claim, Refusal> Responder::read_stage_1(ByteView packet) {
 Result<Responder::Answer, Refusal> Responder::write_stage_2(const Claim& peer, LocalIndex local,
                                                             std::uint64_t time_ns,
                                                             EphemeralPrivateKey ephemeral) {
-  const Bytes payload =
-      write_payload({.certificate = pki::encode_v1_for_handshake(identity_->certificate),
-                     .initiator_index = peer.index.raw(),
-                     .responder_index = local.raw(),
-                     .time_ns = time_ns});
-  auto answer = noise_.write_message_2(noise::key_pair_from(std::move(ephemeral)), payload);
+  const pki::Certificate& shown = identity_->answer_to(peer.certificate.version);
+  Payload payload = payload_showing(shown);
+  payload.initiator_index = peer.index.raw();
+  payload.responder_index = local.raw();
+  payload.time_ns = time_ns;
+  auto answer = noise_.write_message_2(
+      noise::key_pair_from(std::move(ephemeral), identity_->curve()), write_payload(payload));
   if (!answer) return fail(Refusal::kLowOrderKey);
   Bytes packet(wire::Header::kSize);
   wire::write_header(std::span(packet).first<wire::Header::kSize>(),
@@ -52,7 +49,7 @@ Result<Responder::Answer, Refusal> Responder::write_stage_2(const Claim& peer, L
                       .index = peer.index.raw(),
                       .counter = kStage2Counter});
   append(packet, answer->message);
-  return Answer{std::move(packet), std::move(answer->transport)};
+  return Answer{std::move(packet), shown.version, std::move(answer->transport)};
 }
 
 }  // namespace magnetar::handshake

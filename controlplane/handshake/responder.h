@@ -19,10 +19,12 @@ class Responder {
   [[nodiscard]] Result<Claim, Refusal> read_stage_1(ByteView packet);
 
   struct Answer {
-    Bytes stage_2;  // the whole packet
+    Bytes stage_2;             // the whole packet
+    std::uint8_t version = 1;  // of our certificate in it
     noise::Transport transport;
   };
-  // Once read_stage_1 succeeded and its claim was accepted.
+  // Once read_stage_1 succeeded and its claim was accepted. Shows our certificate of the peer's
+  // version, if we have one. `ephemeral` is a private key of the identity's curve.
   [[nodiscard]] Result<Answer, Refusal> write_stage_2(const Claim& peer, LocalIndex local,
                                                       std::uint64_t time_ns,
                                                       EphemeralPrivateKey ephemeral);

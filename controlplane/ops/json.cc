@@ -21,6 +21,10 @@ constexpr double kManyDays = 1e9;  // certificates carry any 64-bit number
 // Empty text is how a snapshot says "none".
 json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
 
+json number_or_null(const std::optional<int>& number) {
+  return number ? json(*number) : json(nullptr);
+}
+
 json certificate_json(const CertificateView& certificate, WallTime now) {
   const double left_s = certificate.expires_unix_s - unix_seconds(now);
   const double days = std::clamp(std::floor(left_s / kSecondsADay), -kManyDays, kManyDays);
@@ -59,6 +63,8 @@ json tunnel_json(const TunnelView& tunnel) {
           {"cipher", tunnel.cipher},
           {"cert_fingerprint", text_or_null(tunnel.cert_fingerprint)},
           {"cert_expires", text_or_null(tunnel.cert_expires)},
+          {"cert_version", number_or_null(tunnel.cert_version)},
+          {"own_cert_version", number_or_null(tunnel.own_cert_version)},
           {"established_s", tunnel.established_s},
           {"rx_packets", tunnel.rx_packets},
           {"rx_bytes", tunnel.rx_bytes},

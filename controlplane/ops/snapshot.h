@@ -53,8 +53,10 @@ struct TunnelView {
   bool initiator = false;
   std::string cipher;  // "aes" or "chachapoly"
   std::string cert_fingerprint;
-  std::string cert_expires;  // RFC 3339; empty: not known
-  double established_s = 0;  // seconds since; 0 while pending
+  std::string cert_expires;             // RFC 3339; empty: not known
+  std::optional<int> cert_version;      // of the peer's certificate
+  std::optional<int> own_cert_version;  // of the one it was shown
+  double established_s = 0;             // seconds since; 0 while pending
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, tx_counter = 0;
 };
 

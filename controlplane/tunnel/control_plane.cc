@@ -41,6 +41,7 @@ void describe(const pki::CertificateFacts& certificate, TunnelView& view) {
   view.groups = certificate.groups;
   view.cert_fingerprint = certificate.fingerprint;
   view.cert_expires = certificate.not_after;
+  view.cert_version = certificate.version;
 }
 
 }  // namespace
@@ -164,6 +165,7 @@ std::vector<TunnelView> ControlPlane::tunnels() const {
     view.primary = core.tunnels.primary(tunnel->overlay_addrs.front()) == tunnel.get();
     view.initiator = tunnel->initiator();
     view.since = tunnel->since;
+    view.own_cert_version = tunnel->own_version;
     describe(*tunnel->peer, view);
   }
   for (const auto& [target, pending] : core.pending.by_target()) {

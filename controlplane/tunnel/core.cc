@@ -3,9 +3,16 @@
 
 #include <algorithm>
 
+#include "controlplane/crypto/key_agreement.h"
 #include "dataplane/base/check.h"
 
 namespace magnetar {
+namespace {
+
+// One in 2^32 is no private key of P-256.
+constexpr int kMaxDraws = 8;
+
+}  // namespace
 
 Core::Core(std::shared_ptr<const Identity> who, ControlSettings with, RandomSource& source,
            TrafficSource& uses)
@@ -38,8 +45,13 @@ Core::Core(const Core& other, RandomSource& source, TrafficSource& uses)
       last_stamp_(other.last_stamp_) {}
 
 EphemeralPrivateKey Core::draw_ephemeral() {
+  const crypto::KeyAgreement& curve = crypto::key_agreement(identity->curve());
   EphemeralPrivateKey key;
-  random.fill(key.fill());
+  for (int draw = 0; draw < kMaxDraws; ++draw) {
+    random.fill(key.fill());
+    if (curve.is_private_key(key)) return key;
+  }
+  MAGNETAR_CHECK(false && "a source of randomness that gives the same again and again");
   return key;
 }
 
@@ -54,12 +66,12 @@ bool Core::is_own_underlay(const UnderlayAddr& addr) const {
 }
 
 bool Core::is_own_overlay(const VpnAddr& addr) const {
-  return std::ranges::any_of(identity->certificate.networks,
+  return std::ranges::any_of(identity->widest().networks,
                              [&](const Prefix& network) { return network.addr == addr.ip; });
 }
 
 bool Core::peer_decides(const Tunnel& tunnel) const {
-  return identity->certificate.overlay_addrs().front() <= tunnel.overlay_addrs.front();
+  return identity->overlay_addrs().front() <= tunnel.overlay_addrs.front();
 }
 
 std::vector<UnderlayAddr> Core::configured_for(const VpnAddr& target) const {

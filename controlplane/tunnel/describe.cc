@@ -30,6 +30,8 @@ void describe(const Tunnel& tunnel, Now now, DigestSink& sink) {
   sink.number(tunnel.out ? 1 : 0);
   sink.number(tunnel.doomed ? 1 : 0);
   sink.number(tunnel.asked ? 1 : 0);
+  sink.number(tunnel.own_version);
+  sink.number(tunnel.upgrade_tried ? 1 : 0);
   sink.timer(tunnel.check_at - now.steady);
   sink.timer(tunnel.preferred_at - now.steady);
   sink.timer(tunnel.since - now.steady);
@@ -52,6 +54,7 @@ void describe(const Pending& pending, Now now, DigestSink& sink) {
   sink.index(pending.initiator.local().raw());
   sink.opaque(pending.initiator.stage_1());
   sink.value(pending.initiator.identity()->certificate.fingerprint.bytes);
+  sink.number(pending.initiator.version());
   sink.timer(pending.due - now.steady);
   sink.number(pending.sends);
   describe(pending.queue, sink);

@@ -20,6 +20,7 @@ Tunnel tunnel_of(const handshake::Initiator& initiator, handshake::Claim claim,
   Tunnel tunnel{.local = initiator.local(),
                 .remote = claim.index,
                 .identity = initiator.identity(),
+                .own_version = initiator.version(),
                 .overlay_addrs = claim.certificate.overlay_addrs(),
                 .remote_addr = from,
                 .peer_time_ns = claim.time_ns,
@@ -42,7 +43,9 @@ void InitiatorSide::on_packet(const VpnAddr& to, QueuedPacket packet, Now now, A
   Pending* pending = core_.pending.find(to);
   if (pending == nullptr) {
     if (core_.configured_for(to).empty()) return refused(Refusal::kNoAddress, out);
-    pending = start(to, now, out);
+    const auto version = version_for(to);
+    if (!version) return refused(Refusal::kNoOwnCert, out);
+    pending = start(to, *version, now, out);
     if (pending == nullptr) return;
     transmit(*pending, now, out);
   }
@@ -51,7 +54,16 @@ void InitiatorSide::on_packet(const VpnAddr& to, QueuedPacket packet, Now now, A
   pending->queue.push_back(std::move(packet));
 }
 
-Pending* InitiatorSide::start(const VpnAddr& target, Now now, Actions& out) {
+// Wire.md 3.7. None: only a certificate would do that we do not have.
+std::optional<std::uint8_t> InitiatorSide::version_for(const VpnAddr& target) const {
+  const Identity& identity = *core_.identity;
+  const bool needs_2 = identity.certificate.version == 1 && !target.ip.is_v4();
+  if (!needs_2) return identity.certificate.version;
+  if (identity.find(2) == nullptr) return std::nullopt;
+  return std::uint8_t{2};
+}
+
+Pending* InitiatorSide::start(const VpnAddr& target, std::uint8_t version, Now now, Actions& out) {
   const auto local = core_.indexes.allocate(core_.random);
   if (!local) {
     refused(Refusal::kTableFull, out);
@@ -61,7 +73,8 @@ Pending* InitiatorSide::start(const VpnAddr& target, Now now, Actions& out) {
   handshake::Initiator initiator({.identity = core_.identity,
                                   .cipher = core_.settings.cipher,
                                   .local = *local,
-                                  .time_ns = core_.stamp(now.wall)},
+                                  .time_ns = core_.stamp(now.wall),
+                                  .version = version},
                                  core_.draw_ephemeral());
   return &core_.pending.add({.target = target,
                              .initiator = std::move(initiator),
@@ -101,10 +114,10 @@ std::vector<UnderlayAddr> InitiatorSide::remotes_of(const Pending& pending, Now 
   return remotes;
 }
 
-void InitiatorSide::rehandshake(const Tunnel& tunnel, Now now, Actions& out) {
+void InitiatorSide::rehandshake(const Tunnel& tunnel, std::uint8_t version, Now now, Actions& out) {
   const VpnAddr target = tunnel.overlay_addrs.front();
   const UnderlayAddr remote = tunnel.remote_addr;
-  Pending* const pending = start(target, now, out);
+  Pending* const pending = start(target, version, now, out);
   if (pending == nullptr) return;
   pending->learned.push_back(remote);
   transmit(*pending, now, out);
@@ -207,7 +220,9 @@ void InitiatorSide::dismiss(const Pending& wrong, handshake::Initiator::Reply re
 // the wrong host out.
 void InitiatorSide::restart_elsewhere(Pending wrong, const UnderlayAddr& from, Now now,
                                       Actions& out) {
-  Pending* const next = start(wrong.target, now, out);
+  // The identity may have changed since the attempt began.
+  const std::uint8_t version = core_.identity->answer_to(wrong.initiator.version()).version;
+  Pending* const next = start(wrong.target, version, now, out);
   next->learned = std::move(wrong.learned);
   std::erase(next->learned, from);
   if (!mutated(Rule::kQueueSurvivesWrongHost)) next->queue = std::move(wrong.queue);

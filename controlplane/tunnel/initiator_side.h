@@ -2,6 +2,8 @@
 // Handshakes we start (handshake.md sections 2, 4 and 7.1). Control thread only.
 #pragma once
 
+#include <optional>
+
 #include "controlplane/tunnel/lifecycle.h"
 
 namespace magnetar {
@@ -14,15 +16,16 @@ class InitiatorSide {
   void on_stage_2(const UnderlayAddr& from, LocalIndex index, ByteView packet, Now now,
                   Actions& out);
   void on_time(Now now, Actions& out);
-  // A new tunnel in place of one that stands and that stays in use until then. No attempt for this
-  // peer goes on.
-  void rehandshake(const Tunnel& tunnel, Now now, Actions& out);
+  // A new tunnel in place of one that stands and that stays in use until then, with our certificate
+  // of this version. No attempt for this peer goes on.
+  void rehandshake(const Tunnel& tunnel, std::uint8_t version, Now now, Actions& out);
   // The target of our own attempt, which goes on, is seen at this address.
   void learn(Pending& pending, const UnderlayAddr& from, Now now, Actions& out);
 
  private:
   // Stage 0. None: no slot is free, and the reason is in `out`.
-  [[nodiscard]] Pending* start(const VpnAddr& target, Now now, Actions& out);
+  [[nodiscard]] Pending* start(const VpnAddr& target, std::uint8_t version, Now now, Actions& out);
+  [[nodiscard]] std::optional<std::uint8_t> version_for(const VpnAddr& target) const;
   // Sends stage 1 to every address that is known and not blocked, or gives up.
   void transmit(Pending& pending, Now now, Actions& out);
   void give_up(const Pending& pending, Actions& out);

@@ -17,6 +17,12 @@ constexpr BucketRule kRenewals{std::chrono::milliseconds(2), 64};
 
 constexpr std::string_view kUnused = "unused";
 
+// Since the peer was shown our certificate of that version.
+bool has_changed(const Tunnel& tunnel, const pki::Certificate& today) {
+  const pki::Certificate* const then = tunnel.identity->find(today.version);
+  return then == nullptr || then->signature != today.signature;
+}
+
 }  // namespace
 
 void Keeper::on_time(Now now, Actions& out) {
@@ -62,7 +68,7 @@ void Keeper::on_alive(Tunnel& tunnel, Now now, Actions& out) {
   tunnel.doomed = false;
   core_.tunnels.reschedule(tunnel, now.steady + core_.settings.alive_interval);
   if (lifecycle_.is_primary(tunnel)) {
-    if (is_stale(tunnel)) renew(tunnel, now, out);
+    if (const auto version = wanted(tunnel)) renew(tunnel, *version, now, out);
   } else if (should_be_preferred(tunnel, now)) {
     lifecycle_.prefer(tunnel, now, out);
   } else {
@@ -71,11 +77,12 @@ void Keeper::on_alive(Tunnel& tunnel, Now now, Actions& out) {
   }
 }
 
-void Keeper::renew(const Tunnel& tunnel, Now now, Actions& out) {
+void Keeper::renew(Tunnel& tunnel, std::uint8_t version, Now now, Actions& out) {
   const bool started = core_.pending.find(tunnel.overlay_addrs.front()) != nullptr;
   if (started || !has_token(renewals_, kRenewals, now.steady)) return;
   take_token(renewals_, kRenewals, now.steady);
-  initiator_.rehandshake(tunnel, now, out);
+  tunnel.upgrade_tried = true;
+  initiator_.rehandshake(tunnel, version, now, out);
 }
 
 // An idle tunnel is neither tested nor closed. One that is not the primary is not tested either: if
@@ -117,16 +124,27 @@ void Keeper::close_spare(const Tunnel& tunnel, Now now, Actions& out) {
   lifecycle_.close_and_tell(local, kUnused, out);
 }
 
-// To be replaced by a tunnel with our certificate of today, or with counters that start anew.
-bool Keeper::is_stale(const Tunnel& tunnel) const {
-  return tunnel.identity->certificate.signature != core_.identity->certificate.signature ||
-         tunnel.send_counter >= kCounterRehandshake;
+// In the order of section 8. Nebula tries a newer version at every check. Once is enough: who
+// cannot read it will not learn to, and who can answers.
+std::optional<std::uint8_t> Keeper::wanted(const Tunnel& tunnel) const {
+  const Identity& ours = *core_.identity;
+  const std::uint8_t first = ours.certificate.version;
+  const std::uint8_t peer = tunnel.peer->version;
+  const pki::Certificate* const shown = ours.find(tunnel.own_version);
+  if (shown == nullptr) return first;
+  if (tunnel.own_version < peer && ours.find(peer) != nullptr && !tunnel.upgrade_tried) return peer;
+  if (has_changed(tunnel, *shown)) return tunnel.own_version;
+  if (tunnel.own_version < first && !tunnel.upgrade_tried) return first;
+  if (tunnel.send_counter >= kCounterRehandshake) return tunnel.own_version;
+  return std::nullopt;
 }
 
 // The lower overlay address adopts the tunnel that the higher one sends on (section 8). What came
 // before the present primary was chosen says nothing, though.
 bool Keeper::should_be_preferred(const Tunnel& tunnel, Now now) const {
-  if (!core_.peer_decides(tunnel) || is_stale(tunnel)) return false;
+  if (!core_.peer_decides(tunnel) || tunnel.send_counter >= kCounterRehandshake) return false;
+  const pki::Certificate* const shown = core_.identity->find(tunnel.own_version);
+  if (shown != nullptr && has_changed(tunnel, *shown)) return false;
   const Tunnel* const used = core_.tunnels.primary(tunnel.overlay_addrs.front());
   return now.steady - used->preferred_at >= core_.settings.alive_interval;
 }

@@ -26,10 +26,11 @@ class Keeper {
   [[nodiscard]] bool poll_again(Tunnel& tunnel, Now now);
   [[nodiscard]] std::optional<Refusal> no_longer_good(const Tunnel& tunnel, Now now) const;
   void on_alive(Tunnel& tunnel, Now now, Actions& out);
-  void renew(const Tunnel& tunnel, Now now, Actions& out);
+  void renew(Tunnel& tunnel, std::uint8_t version, Now now, Actions& out);
   void close_spare(const Tunnel& tunnel, Now now, Actions& out);
   void on_silent(Tunnel& tunnel, bool used, Now now, Actions& out);
-  [[nodiscard]] bool is_stale(const Tunnel& tunnel) const;
+  // The version of our certificate for a tunnel in place of this one; none: it may stay.
+  [[nodiscard]] std::optional<std::uint8_t> wanted(const Tunnel& tunnel) const;
   [[nodiscard]] bool should_be_preferred(const Tunnel& tunnel, Now now) const;
 
   Core& core_;

@@ -98,7 +98,7 @@ Tunnel* ResponderSide::newer_tunnel(const handshake::Claim& claim, Now now, Acti
 // The higher overlay address stays the initiator.
 Pending* ResponderSide::race_won(const handshake::Claim& claim) {
   const auto theirs = claim.certificate.overlay_addrs();
-  if (core_.identity->certificate.overlay_addrs().front() < theirs.front() &&
+  if (core_.identity->overlay_addrs().front() < theirs.front() &&
       !mutated(Rule::kHigherAddressWins))
     return nullptr;
   for (const VpnAddr& addr : theirs)
@@ -120,6 +120,7 @@ Result<void, Refusal> ResponderSide::answer(handshake::Responder& responder,
   Tunnel tunnel{.local = *local,
                 .remote = claim.index,
                 .identity = core_.identity,
+                .own_version = written->version,
                 .overlay_addrs = claim.certificate.overlay_addrs(),
                 .remote_addr = from,
                 .peer_time_ns = claim.time_ns,

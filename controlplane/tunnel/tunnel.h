@@ -35,6 +35,7 @@ struct Tunnel {
   LocalIndex local;
   RemoteIndex remote;
   std::shared_ptr<const Identity> identity;           // ours, as shown to the peer
+  std::uint8_t own_version = 1;                       // of the certificate that it was shown
   std::shared_ptr<const pki::CertificateFacts> peer;  // of its certificate, which was verified
   std::vector<VpnAddr> overlay_addrs;                 // of the peer, the first one primary
   UnderlayAddr remote_addr;
@@ -51,8 +52,9 @@ struct Tunnel {
   // so that one that does not work is noticed.
   bool in = false;
   bool out = true;
-  bool doomed = false;  // closed at the next check unless the peer is heard
-  bool asked = false;   // since the last check, because of a stage 1 older than this tunnel
+  bool doomed = false;         // closed at the next check unless the peer is heard
+  bool asked = false;          // since the last check, because of a stage 1 older than this tunnel
+  bool upgrade_tried = false;  // to a newer version of our certificate; a peer may not read it
   std::uint64_t send_counter = 0;
   Instant check_at{};
   Duration poll{};         // while a spare tunnel waits to be confirmed: until it is asked again

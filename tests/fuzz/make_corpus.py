@@ -60,6 +60,20 @@ def payloads():
             yield stage, payload
             details = first_bytes_field(payload) + b"\x40\x01"  # CertVersion 1, as from 1.10 on
             yield f"{stage}-with-version", b"\x0a" + varint(len(details)) + details
+    yield from payloads_v2()
+
+
+def bytes_field(number, content):
+    return bytes([number << 3 | 2]) + varint(len(content)) + content
+
+
+def payloads_v2():
+    for host in load("certificates-v2.json")["hosts"]:
+        if host.get("print", [{}])[0].get("version") != 2:
+            continue
+        details = bytes_field(1, without_key(der_of(host["pem"])))
+        details += b"\x10" + varint(0x11223344) + b"\x28" + varint(1_700_000_100 * 10**9) + b"\x40\x02"
+        yield f"v2-{host['label']}", bytes_field(1, details)
 
 
 def certificates():
@@ -125,6 +139,11 @@ def handshakes():
         for stage in ("stage1", "stage2"):
             packet = bytes.fromhex(transcript[f"{stage}_packet"])
             yield f"{transcript['cipher']}-{stage}", bytes([choice]) + packet[HEADER_SIZE:]
+    # P-256: the certified key of a host as both keys of message 1, and its certificate.
+    p256 = next(h for h in load("certificates-v2.json")["hosts"] if h["label"] == "p256-v2")
+    key = bytes.fromhex(p256["print"][0]["publicKey"])
+    for choice, (name, payload) in enumerate(list(payloads_v2())[4:6]):
+        yield f"p256-{name}", bytes([2 + choice]) + key + key + payload
 
 
 def main():

@@ -136,7 +136,7 @@ TEST(Identity, FindsOnlyWhatIsWrongWithTheFiles) {
       {"a certificate that is cut off", "host.crt", cert.substr(0, 100), "pki.cert",
        "does not end"},
       {"two certificates", "host.crt", cert + cert_pem("good-responder"), "pki.cert",
-       "holds 2 certificates; exactly one, this host's, is expected"},
+       "holds 2 certificates; one, this host's, is expected, or one of each version"},
       {"the CA's certificate as our own", "host.crt", ca_pem("main"), "pki.cert",
        "\"Example CA\" is a CA; a host certificate, signed by it, is expected"},
       {"no CA", "ca.crt", "\n", "pki.ca", "cannot be used as CA certificates"},

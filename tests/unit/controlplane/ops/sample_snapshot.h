@@ -52,6 +52,8 @@ inline ops::Snapshot sample_snapshot() {
                 .cipher = "aes",
                 .cert_fingerprint = "beef",
                 .cert_expires = "2027-01-01T00:00:00Z",
+                .cert_version = 2,
+                .own_cert_version = 1,
                 .established_s = 62.5,
                 .rx_packets = 1234567,
                 .rx_bytes = 2345678,

@@ -235,7 +235,7 @@ TEST(Responder, PayloadsThatSayTooLittle) {
       {"cert_malformed",  // it holds a public key
        {.certificate = pki::encode_v1(mallory.certificate), .initiator_index = 1, .time_ns = 1}},
       {"cert_version",
-       {.certificate = certificate, .initiator_index = 1, .time_ns = 1, .certificate_version = 2}},
+       {.certificate = certificate, .initiator_index = 1, .time_ns = 1, .certificate_version = 3}},
   };
   for (const auto& [why, payload] : cases) {
     SCOPED_TRACE(why);
