@@ -2,15 +2,18 @@
 #include "controlplane/cli/command_line.h"
 
 #include <cstdio>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "controlplane/cli/cert/run.h"
 #include "controlplane/cli/client.h"
+#include "controlplane/cli/print_error.h"
 #include "controlplane/cli/render.h"
-#include "controlplane/ops/logfmt.h"
 
 namespace magnetar::cli {
 namespace {
@@ -41,6 +44,8 @@ void describe(CLI::App& app, Options& options) {
     sub->callback([&options, name] { options.command = name; });
     return sub;
   };
+  // For the list of commands only: run_command_line() hands it over before this parses anything.
+  app.add_subcommand("cert", "make, show and verify certificates; see `magnetar cert -h`");
   command("status", "version, certificate, ports, workers, how many tunnels");
   command("tunnels", "every tunnel, or all about one")
       ->add_option("ADDRESS", options.address, "overlay address of the peer");
@@ -63,15 +68,6 @@ std::string render(const Options& options, const json& result) {
   return options.address.empty() ? render_tunnels(result) : render_tunnel_details(result);
 }
 
-// Line by line: an error of the gateway may be a list, and a line may hold text from a peer.
-void print_error(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::fprintf(stderr, "magnetar: %s\n", ops::printable(text.substr(0, end)).c_str());
-    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
-  }
-}
-
 int run(const Options& options) {
   std::vector<std::string> arguments;
   if (!options.address.empty()) arguments.push_back(options.address);
@@ -85,9 +81,37 @@ int run(const Options& options) {
   return std::fflush(stdout) == 0 && written ? kFine : kRefused;
 }
 
+struct CertCall {
+  bool as_json = false;
+  std::vector<std::string> arguments;
+};
+// `cert` has nebula-cert's flags (-name x), which this library takes for -n -a -m -e. None: the
+// first word that is no option is another.
+std::optional<CertCall> cert_call(std::span<const char* const> arguments) {
+  CertCall call;
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const std::string_view argument = arguments[i];
+    if (argument == "cert") {
+      call.arguments.assign(arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                            arguments.end());
+      return call;
+    }
+    if (argument == "--json") {
+      call.as_json = true;
+    } else if (argument == "--socket") {
+      ++i;  // and its value
+    } else if (!argument.starts_with("--socket=")) {
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
+  if (const auto call = cert_call(std::span(argv, static_cast<std::size_t>(argc))))
+    return cert::run(call->arguments, call->as_json);
   CLI::App app{"The operator's command of the Magnetar gateway.", "magnetar"};
   Options options;
   describe(app, options);

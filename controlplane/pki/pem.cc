@@ -139,11 +139,15 @@ std::string write_pem(std::string_view banner, ByteView content) {
   sodium_bin2base64(encoded.data(), encoded.size(), u8(content), content.size(), kVariant);
   encoded.pop_back();  // the end of the text, which sodium writes and counts
   const std::string name(banner);
-  std::string text = "-----BEGIN " + name + "-----\n";
+  std::string text;
+  // It may hold a key: no copy is left where a shorter text was.
+  text.reserve(encoded.size() + encoded.size() / kLineLength + 2 * name.size() + 64);
+  text.append("-----BEGIN ").append(name).append("-----\n");
   for (std::size_t at = 0; at < encoded.size(); at += kLineLength)
     text.append(encoded, at, kLineLength).push_back('\n');
   sodium_memzero(encoded.data(), encoded.size());
-  return text + "-----END " + name + "-----\n";
+  text.append("-----END ").append(name).append("-----\n");
+  return text;
 }
 
 Result<std::vector<Certificate>, DecodeError> certificates_from_pem(std::string_view text) {
