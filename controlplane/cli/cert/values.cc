@@ -91,8 +91,9 @@ Result<Duration, Problem> duration_of(std::string_view flag, std::string_view te
   const std::string name = "-" + std::string(flag);
   if (text == "0") return Duration::zero();
   const bool negative = text.starts_with('-');
-  const auto ns = nanoseconds_in(text.substr(negative || text.starts_with('+') ? 1 : 0));
-  if (!ns || text.empty())
+  const std::string_view amount = text.substr(negative || text.starts_with('+') ? 1 : 0);
+  const auto ns = nanoseconds_in(amount);
+  if (!ns || amount.empty())
     return misused(name + ": '" + std::string(text) + "' is no duration" +
                    std::string(kDurationHelp));
   if (negative) return misused(name + " cannot be negative" + std::string(kDurationHelp));

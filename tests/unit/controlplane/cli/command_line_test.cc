@@ -138,13 +138,43 @@ TEST(CommandLine, ExitsWithTwoOnWrongUsage) {
   }
 }
 
+TEST(CommandLine, HandsCertOverWithItsOwnKindOfFlags) {
+  struct Row {
+    const char* why;
+    std::vector<std::string> arguments;
+    int status;
+    std::string says;
+  };
+  const Row rows[] = {
+      {"its own usage", {"cert"}, 2, "cert needs a command"},
+      {"long flags with one dash",
+       {"cert", "print", "-path", "/nonexistent"},
+       1,
+       "cannot read '/nonexistent'"},
+      {"behind the common options",
+       {"--json", "--socket", "x", "cert", "print"},
+       2,
+       "-path is required"},
+      {"the same, attached", {"--socket=x", "cert", "print"}, 2, "-path is required"},
+      {"the name of a socket is no command", {"--socket", "cert"}, 2, "Usage: magnetar ["},
+      {"another command's argument", {"close", "cert", "x"}, 2, "Usage: magnetar close"},
+  };
+  for (const auto& [why, arguments, status, says] : rows) {
+    SCOPED_TRACE(why);
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, status);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.error.find(says), std::string::npos) << outcome.error;
+  }
+}
+
 TEST(CommandLine, PrintsHelpAndVersion) {
   const Outcome version = run({"--version"});
   EXPECT_EQ(version.status, 0);
   EXPECT_EQ(version.out, "magnetar " MAGNETAR_VERSION "\n");
   const Outcome help = run({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* command : {"status", "tunnels", "drops", "runtime", "reload", "close"})
+  for (const char* command : {"status", "tunnels", "drops", "runtime", "reload", "close", "cert"})
     EXPECT_NE(help.out.find(command), std::string::npos);
 }
 
