@@ -47,6 +47,13 @@ def peer_version(request, fetched):
 
 
 @pytest.fixture
+def today(fetched):
+    """The newest Nebula is here, with its nebula-cert."""
+    if nebula.binary(nebula.TODAY, PEERS) is None:
+        pytest.skip(f"nebula {nebula.TODAY} could not be fetched: {fetched}")
+
+
+@pytest.fixture
 def promtool(fetched):
     path = PEERS / "promtool"
     if not path.exists():

@@ -45,14 +45,19 @@ class Lab:
         self.members[role] = gateway
         return gateway
 
+    def new_authority(self, name, version=2, curve="25519"):
+        """A CA that Debian's nebula-cert could not make, by that of the newest Nebula."""
+        return Authority(self.directory / name, name, version=version, curve=curve,
+                         tool=PEERS / nebula.TODAY / "nebula-cert")
+
     def host(self, role, address, *, static=None, version=nebula.DEBIAN, identity=None,
-             cipher="aes"):
-        """A real Nebula host, not yet started."""
+             cipher="aes", settings=None):
+        """A real Nebula host, not yet started. `settings`: {section: {key: value}} of its file."""
         program = nebula.binary(version, PEERS)
         if program is None:
             raise FileNotFoundError(f"nebula {version}")
         host = Host(self.space(role), identity or self.authority.sign(role, address), program,
-                    self.directory / role, static or {}, cipher)
+                    self.directory / role, static or {}, cipher, settings or {})
         self.members[role] = host
         return host
 

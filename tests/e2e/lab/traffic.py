@@ -93,19 +93,25 @@ def iperf3(client, server, address, log_path, seconds=2, reverse=False):
 
 
 def udp_socket(space, bound_to=("0.0.0.0", 0), timeout=10):
-    """A UDP socket that lives in `space`."""
+    """A UDP socket that lives in `space`, of the family of its address."""
     with space.entered():
-        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        opened = socket.socket(socket.AF_INET6 if ":" in bound_to[0] else socket.AF_INET,
+                               socket.SOCK_DGRAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     opened.bind(bound_to)
     opened.settimeout(timeout)
     return opened
 
 
+def _any(address):
+    return ("::" if ":" in address else "0.0.0.0", 0)
+
+
 def udp_sequence(sender, receiver, address, count=1000, size=64, port=7000):
     """Numbered datagrams; returns the numbers in the order in which they arrived."""
     got = []
-    with udp_socket(receiver, (address, port), 2) as sink, udp_socket(sender) as source:
+    with udp_socket(receiver, (address, port), 2) as sink, \
+            udp_socket(sender, _any(address)) as source:
         for number in range(count):
             source.sendto(struct.pack("!I", number).ljust(size, b"\0"), (address, port))
             if number % 32 == 31:  # keep pace with the receiver: it is the path that is tested
@@ -117,10 +123,11 @@ def udp_sequence(sender, receiver, address, count=1000, size=64, port=7000):
 class Stream:
     """Numbered datagrams one way, sent now and counted later: what waits is not lost."""
 
-    def __init__(self, sender, receiver, address, port=7000):
+    def __init__(self, sender, receiver, address, port=7000, source=None):
+        """`source`: an address of the sender's; none: what its kernel chooses."""
         self._to = (address, port)
         self._sink = udp_socket(receiver, self._to, 0)
-        self._source = udp_socket(sender)
+        self._source = udp_socket(sender, (source, 0) if source else _any(address))
         self._sent = 0
         self.received = []  # numbers in the order in which they arrived
 
