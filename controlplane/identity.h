@@ -2,6 +2,8 @@
 // Who we are: certificate and key, and whom we trust. Immutable; a reload makes a new one.
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -38,6 +40,20 @@ struct Identity {
   }
   // Says all that we are: version 2, if there is one, may have more networks than version 1.
   [[nodiscard]] const pki::Certificate& widest() const { return answer_to(2); }
+
+  // Whether a peer that was shown this certificate takes what we send to this address of it: it
+  // drops what comes from an address of ours that the certificate lacks.
+  [[nodiscard]] bool speaks_to(const VpnAddr& peer, const pki::Certificate& shown) const {
+    const auto in = [&](const Prefix& network) { return network.contains(peer.ip); };
+    return std::ranges::any_of(shown.networks, in) || std::ranges::none_of(widest().networks, in);
+  }
+  // Those of a peer's addresses that a tunnel serves in which our certificate of this version was
+  // shown. All when there are none: a tunnel has an address.
+  [[nodiscard]] std::vector<VpnAddr> served(std::vector<VpnAddr> peer, std::uint8_t version) const {
+    const auto is_served = [&](const VpnAddr& addr) { return speaks_to(addr, *find(version)); };
+    if (std::ranges::any_of(peer, is_served)) std::erase_if(peer, std::not_fn(is_served));
+    return peer;
+  }
 
   // Our overlay addresses, the first one primary.
   [[nodiscard]] std::vector<VpnAddr> overlay_addrs() const { return widest().overlay_addrs(); }

@@ -21,7 +21,8 @@ Tunnel tunnel_of(const handshake::Initiator& initiator, handshake::Claim claim,
                 .remote = claim.index,
                 .identity = initiator.identity(),
                 .own_version = initiator.version(),
-                .overlay_addrs = claim.certificate.overlay_addrs(),
+                .overlay_addrs = initiator.identity()->served(claim.certificate.overlay_addrs(),
+                                                              initiator.version()),
                 .remote_addr = from,
                 .peer_time_ns = claim.time_ns,
                 .since = now.steady,
@@ -57,7 +58,8 @@ void InitiatorSide::on_packet(const VpnAddr& to, QueuedPacket packet, Now now, A
 // Wire.md 3.7. None: only a certificate would do that we do not have.
 std::optional<std::uint8_t> InitiatorSide::version_for(const VpnAddr& target) const {
   const Identity& identity = *core_.identity;
-  const bool needs_2 = identity.certificate.version == 1 && !target.ip.is_v4();
+  const bool needs_2 = identity.certificate.version == 1 &&
+                       (!target.ip.is_v4() || !identity.speaks_to(target, identity.certificate));
   if (!needs_2) return identity.certificate.version;
   if (identity.find(2) == nullptr) return std::nullopt;
   return std::uint8_t{2};

@@ -18,7 +18,7 @@ namespace magnetar::testing {
 
 struct HostSpec {
   std::string name;
-  std::vector<std::string> networks;  // version 1 gets those of IPv4
+  std::vector<std::string> networks;  // version 1 gets the first of IPv4
   std::set<int> versions = {2};
   int initiating = 0;  // 0: the lowest
   std::uint8_t key = 1;
@@ -42,6 +42,7 @@ class Issuer {
                          .not_before = kFrom,
                          .not_after = kFrom + std::chrono::hours(24 * 365),
                          .public_key = agreement().public_key_of(secret_of(spec))};
+    if (version == 1) request.networks.resize(1);
     auto signed_one = pki::sign(request, version == 1 ? ca_v1_ : ca_v2_, key_);
     if (!signed_one) throw std::invalid_argument(signed_one.error().what);
     return *std::move(signed_one);

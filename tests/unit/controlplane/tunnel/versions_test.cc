@@ -151,6 +151,35 @@ TEST(Versions, APeerHasEveryAddressOfTheCertificateItShowed) {
   EXPECT_EQ(all<SendQueued>(network.alice.packet(kBob6, "y")).size(), 1U);
 }
 
+// Bob has seen a certificate without alice's address there, and drops what comes from it.
+TEST(Versions, ATunnelServesWhatTheCertificateShownInItDoes) {
+  const VpnAddr other = vpn("10.43.0.2");
+  for (const VpnAddr& second : {kBob6, other}) {
+    SCOPED_TRACE(second.to_string());
+    HostSpec alice = alice_with({1, 2});
+    HostSpec bob = bob_with({2});
+    alice.networks.emplace_back("10.43.0.1/16");
+    bob.networks.emplace_back("10.43.0.2/16");
+    Network network(alice, bob);
+    ControlSettings known = knowing_bob();
+    known.static_remotes[other] = {kBobAt};
+    network.alice.control.replace_static_remotes(known.static_remotes);
+    EXPECT_EQ(network.stand().to_bob, 1);
+    EXPECT_EQ(network.alice.control.tunnels().at(0).overlay_addrs, std::vector<VpnAddr>{kBob});
+
+    const Actions out = network.alice.packet(second, "y");
+    EXPECT_TRUE(all<SendQueued>(out).empty());
+    const Bytes stage_1 = only<SendDatagram>(out).bytes;
+    EXPECT_EQ(payload_of(stage_1, Curve::k25519).certificate_version, 2U);
+    const Actions answered = network.bob.receive(kAliceAt, stage_1);
+    const Actions finished = network.alice.receive(kBobAt, only<SendDatagram>(answered).bytes);
+    EXPECT_EQ(only<SendQueued>(finished).packets.size(), 1U);
+    std::vector<VpnAddr> routed;
+    for (const RoutePeer* route : all<RoutePeer>(finished)) routed.push_back(route->addr);
+    EXPECT_EQ(routed.size(), 3U) << "the new tunnel serves all of bob";
+  }
+}
+
 TEST(Versions, WhoeverHasOneOfOurAddressesOnlyIsOurselves) {
   Network network(alice_with({2}), bob_with({2}));
   HostSpec twin = alice_with({2});
@@ -221,8 +250,7 @@ TEST(Versions, ACertificateOfAnotherCurveThanItsKeyIsRefused) {
   for (const std::uint8_t version : {std::uint8_t{1}, std::uint8_t{2}}) {
     Identity bob = x25519.host(bob_with({1, 2}));
     const Identity stranger = p256.host(bob_with({2}));
-    for (const auto& [fingerprint, ca] : stranger.cas.cas())
-      ASSERT_TRUE(bob.cas.add(ca));
+    for (const auto& [fingerprint, ca] : stranger.cas.cas()) ASSERT_TRUE(bob.cas.add(ca));
     ControlHost host(std::make_shared<const Identity>(std::move(bob)), kBobAt, {}, 2);
     const auto certificate = p256.certificate(alice_with({1, 2}), version);
     // The handshake form of version 2 names no curve, unless somebody writes one.
