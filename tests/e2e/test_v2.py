@@ -157,14 +157,14 @@ class Authorities:
         return first.and_also(self.of[2].sign(name, *addresses, like=first))
 
 
-def start_mixed(lab, case):
+def start_mixed(lab, case, **settings):
     authorities = Authorities(lab)
     lab.network.add("gateway", "host")
     lab.network.connect()
     begins = {role: {"pki": {"initiating_version": version}}
               for role, version in case.begins.items()}
     gateway = lab.gateway("gateway", None, identity=authorities.sign(
-        "gateway", case.gateway, *BOTH.gateway), **begins.get("gateway", {}),
+        "gateway", case.gateway, *BOTH.gateway), **begins.get("gateway", {}), **settings,
         static={BOTH.host[0]: [lab.network.endpoint("host")]}).start()
     host = lab.host("host", None, version=case.program, identity=authorities.sign(
         "host", case.host, *BOTH.host, program=case.program),
@@ -213,7 +213,8 @@ def test_each_is_shown_what_it_can_read(lab, starts, case):
 def test_an_old_host_is_not_shown_version_2_again_and_again(lab):
     """The gateway would rather begin with version 2. Fails when the attempt that 1.6.1 cannot read
     harms the tunnel there is, or when another follows."""
-    gateway, host = start_mixed(lab, Mixed("", (1, 2), (1,), (), (), {"gateway": 2}, DEBIAN))
+    case = Mixed("", (1, 2), (1,), (), (), {"gateway": 2}, DEBIAN)
+    gateway, host = start_mixed(lab, case, handshake={"retries": 3})
     assert ping(host.space, BOTH.gateway[0], count=5).lost == 0
     with loaded(gateway, host) as send:
         wait_for(lambda: send() or gateway.tunnels("pending"), "the gateway to try")
