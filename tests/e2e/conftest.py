@@ -8,7 +8,7 @@ import pytest
 
 from lab import nebula, netns
 from lab.lab import BUILD, PEERS, Lab
-from lab.trio import VERSIONS, trio
+from lab.trio import KINS, trio
 
 _FIGURES = pytest.StashKey[list]()
 _FAILED = pytest.StashKey[bool]()
@@ -93,10 +93,11 @@ def lab(bare_lab, programs):
     return bare_lab
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=KINS, ids=str)
 def shared_trio(request, fetched, programs):
-    if nebula.binary(request.param, PEERS) is None:
-        pytest.skip(f"nebula {request.param} could not be fetched: {fetched}")
+    version = request.param.program
+    if nebula.binary(version, PEERS) is None:
+        pytest.skip(f"nebula {version} could not be fetched: {fetched}")
     with trio(request.param) as shared:
         yield shared
 
@@ -109,7 +110,7 @@ def cleared_trio(shared_trio):
 
 @pytest.fixture
 def world(cleared_trio, tell):
-    """A gateway and two hosts of each version of Nebula, as if nothing had happened yet."""
+    """A gateway and two hosts of each kin, as if nothing had happened yet."""
     tell(lambda: f"--- packets\n{cleared_trio.box.story()}\n{cleared_trio.lab.story()}")
     cleared_trio.knows(lower=["lower"], higher=["higher"])
     return cleared_trio
