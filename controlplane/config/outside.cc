@@ -11,7 +11,6 @@ namespace {
 
 constexpr Choice<Backend> kBackends[] = {
     {"auto", Backend::kAuto}, {"af_xdp", Backend::kAfXdp}, {"af_packet", Backend::kAfPacket}};
-constexpr std::uint16_t kMinIpv6Mtu = 1280;  // RFC 8200 section 5
 
 struct Port {
   PortKind kind = PortKind::kInterface;

@@ -72,6 +72,18 @@ bool is_outside_v6(const Config& config) {
          std::ranges::any_of(config.tunnels.static_remotes, has_v6);
 }
 
+// The kernel gives no IPv6 address to a device of a smaller MTU.
+void check_ipv6_inside(const Section& section, const Config& config) {
+  if (config.identity == nullptr || config.inside.mtu >= kMinIpv6Mtu) return;
+  const auto& networks = config.identity->widest().networks;
+  const auto is_v6 = [](const Prefix& network) { return !network.addr.is_v4(); };
+  const auto v6 = std::ranges::find_if(networks, is_v6);
+  if (v6 == networks.end()) return;
+  section.error("mtu", "is " + std::to_string(config.inside.mtu) +
+                           "; IPv6 in the overlay (pki.cert has " + v6->to_string() +
+                           ") needs at least " + std::to_string(kMinIpv6Mtu) + " bytes");
+}
+
 }  // namespace
 
 Inside read_inside(const toml::table& root, Report& report) {
@@ -134,6 +146,7 @@ void read_log(const toml::table& root, Config& config, Report& report) {
 }
 
 void check_mtus(const toml::table& root, const Config& config, Report& report) {
+  check_ipv6_inside(Section(root, "inside", report), config);
   const bool v6 = is_outside_v6(config);
   const unsigned overhead = v6 ? kOverheadV6 : kOverheadV4;
   if (config.inside.mtu + overhead <= config.outside.mtu) return;

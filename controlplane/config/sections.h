@@ -3,6 +3,7 @@
 // defaults for it, so that the others still get their turn.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -13,6 +14,8 @@
 #include "controlplane/config/schema.h"
 
 namespace magnetar::config {
+
+inline constexpr std::uint16_t kMinIpv6Mtu = 1280;  // RFC 8200 section 5
 
 // What the kernel takes as the name of an interface.
 [[nodiscard]] bool is_interface_name(std::string_view text);
@@ -33,7 +36,8 @@ void read_metrics(const toml::table& root, Config& config, Report& report);
 void read_control(const toml::table& root, Config& config, Report& report);
 void read_log(const toml::table& root, Config& config, Report& report);
 
-// Warns when a full inside packet does not fit into one outside packet.
+// Refuses an inside that is too small for IPv6 addresses of ours; warns when a full inside packet
+// does not fit into one outside packet.
 void check_mtus(const toml::table& root, const Config& config, Report& report);
 
 }  // namespace magnetar::config

@@ -57,7 +57,13 @@ Result<void, DeviceError> add_address(int link_index, const Prefix& address) {
   const RtnlAddr object = to_rtnl(link_index, address);
   const int result = socket && object ? rtnl_addr_add(socket.get(), object.get(), 0) : -NLE_NOMEM;
   if (result == -NLE_EXIST) return {};  // it has the address already, which is what was asked for
-  return checked(result, link_index, "add address " + address.to_string());
+  auto done = checked(result, link_index, "add address " + address.to_string());
+  // A device of our own is made anew at each start, so that the default counts.
+  if (result == -NLE_NOACCESS && !address.addr.is_v4())
+    done.error().what +=
+        ": IPv6 is switched off there; run sysctl net.ipv6.conf.default.disable_ipv6=0 (for an "
+        "interface that stays, with its name instead of default)";
+  return done;
 }
 
 Result<void, DeviceError> remove_address(int link_index, const Prefix& address) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """IPv6 inside and outside, each with either, and what the kernel says on its own in IPv6."""
 
+import re
 import socket
 import struct
 
@@ -172,3 +173,19 @@ def test_the_kernel_is_silent_on_the_inside(lab):
     assert ping(gateway.space, HOST[6], count=20).lost == 0
     assert ping(host.space, GATEWAY[6], count=20).lost == 0
     assert changed({}, gateway.metrics().drops()) == {}, "there was something beside the pings"
+
+
+def test_a_machine_without_ipv6_is_told_what_would_mend_it(lab):
+    lab.network.add("gateway", "host")
+    lab.network.connect()
+    space = lab.space("gateway")
+    space.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+    authority = lab.new_authority("ca2")
+    gateway = lab.gateway("gateway", None, identity=authority.sign("gateway", *GATEWAY.values()))
+    ended = gateway.run_to_end()
+    assert ended.returncode == 3
+    assert GATEWAY[6] in ended.stderr and len(ended.stderr.splitlines()) == 1
+    [mends] = re.findall(r"run (sysctl \S+)", ended.stderr)
+    space.run(*mends.split())
+    gateway.start()
+    assert ping(space, GATEWAY[6], count=1).lost == 0

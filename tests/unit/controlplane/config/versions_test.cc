@@ -244,5 +244,30 @@ TEST(Versions, AnotherCurveTakesARestart) {
             std::vector<std::string>{"pki.cert (its curve)"});
 }
 
+// The kernel gives no IPv6 address to a device of a smaller MTU.
+TEST(Versions, Ipv6InsideNeedsItsSmallestMtu) {
+  const Files files;
+  const struct {
+    const char* mtu;
+    std::vector<std::string> networks;
+    bool fits;
+  } cases[] = {
+      {"1279", {"10.42.0.1/16", "fd42::1/64"}, false},
+      {"1280", {"10.42.0.1/16", "fd42::1/64"}, true},
+      {"1279", {"10.42.0.1/16"}, true},
+  };
+  for (const auto& [mtu, networks, fits] : cases) {
+    SCOPED_TRACE(mtu + std::to_string(networks.size()));
+    files.write_certificates({{host_of(networks), 2}});
+    const auto loaded = files.load("[inside]\nmtu = " + std::string(mtu) + "\n");
+    const auto errors = only(loaded, Severity::kError);
+    ASSERT_EQ(errors.size(), fits ? 0U : 1U) << listing(loaded);
+    if (fits) continue;
+    EXPECT_EQ(errors[0].to_string(),
+              "m.toml:6:7: error: inside.mtu: is 1279; IPv6 in the overlay (pki.cert has "
+              "fd42::1/64) needs at least 1280 bytes");
+  }
+}
+
 }  // namespace
 }  // namespace magnetar::config
