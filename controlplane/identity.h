@@ -42,8 +42,10 @@ struct Identity {
   [[nodiscard]] const pki::Certificate& widest() const { return answer_to(2); }
 
   // Whether a peer that was shown this certificate takes what we send to this address of it: it
-  // drops what comes from an address of ours that the certificate lacks.
+  // drops what comes from an address of ours that the certificate lacks. Version 1 has none of
+  // IPv6.
   [[nodiscard]] bool speaks_to(const VpnAddr& peer, const pki::Certificate& shown) const {
+    if (shown.version == 1 && !peer.ip.is_v4()) return false;
     const auto in = [&](const Prefix& network) { return network.contains(peer.ip); };
     return std::ranges::any_of(shown.networks, in) || std::ranges::none_of(widest().networks, in);
   }

@@ -162,7 +162,7 @@ std::vector<TunnelView> ControlPlane::tunnels() const {
     view.local_index = local;
     view.remote_index = tunnel->remote;
     view.up = true;
-    view.primary = core.tunnels.primary(tunnel->overlay_addrs.front()) == tunnel.get();
+    view.primary = impl_->lifecycle.is_primary(*tunnel);
     view.initiator = tunnel->initiator();
     view.since = tunnel->since;
     view.own_cert_version = tunnel->own_version;

@@ -71,7 +71,7 @@ bool Core::is_own_overlay(const VpnAddr& addr) const {
 }
 
 bool Core::peer_decides(const Tunnel& tunnel) const {
-  return identity->overlay_addrs().front() <= tunnel.overlay_addrs.front();
+  return identity->overlay_addrs().front() <= tunnel.peer->overlay_addrs().front();
 }
 
 std::vector<UnderlayAddr> Core::configured_for(const VpnAddr& target) const {

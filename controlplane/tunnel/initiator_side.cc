@@ -58,8 +58,8 @@ void InitiatorSide::on_packet(const VpnAddr& to, QueuedPacket packet, Now now, A
 // Wire.md 3.7. None: only a certificate would do that we do not have.
 std::optional<std::uint8_t> InitiatorSide::version_for(const VpnAddr& target) const {
   const Identity& identity = *core_.identity;
-  const bool needs_2 = identity.certificate.version == 1 &&
-                       (!target.ip.is_v4() || !identity.speaks_to(target, identity.certificate));
+  const bool needs_2 =
+      identity.certificate.version == 1 && !identity.speaks_to(target, identity.certificate);
   if (!needs_2) return identity.certificate.version;
   if (identity.find(2) == nullptr) return std::nullopt;
   return std::uint8_t{2};
@@ -116,12 +116,11 @@ std::vector<UnderlayAddr> InitiatorSide::remotes_of(const Pending& pending, Now 
   return remotes;
 }
 
-void InitiatorSide::rehandshake(const Tunnel& tunnel, std::uint8_t version, Now now, Actions& out) {
-  const VpnAddr target = tunnel.overlay_addrs.front();
-  const UnderlayAddr remote = tunnel.remote_addr;
+void InitiatorSide::rehandshake(const VpnAddr& target, const UnderlayAddr& seen_at,
+                                std::uint8_t version, Now now, Actions& out) {
   Pending* const pending = start(target, version, now, out);
   if (pending == nullptr) return;
-  pending->learned.push_back(remote);
+  pending->learned.push_back(seen_at);
   transmit(*pending, now, out);
 }
 
@@ -186,9 +185,11 @@ void InitiatorSide::complete(Pending pending, bool spare, handshake::Initiator::
   const LocalIndex local = pending.initiator.local();
   // The peer goes on with the tunnel it has until it has heard us on the new one.
   const bool replaces = !spare && core_.tunnels.primary(pending.target) != nullptr;
+  std::vector<Waiting> waiting;
+  waiting.push_back({pending.target, std::move(pending.queue)});
   lifecycle_.open({.tunnel = tunnel_of(pending.initiator, std::move(reply.claim), from, now),
                    .keys = keys_of_initiator(std::move(reply.transport)),
-                   .queue = std::move(pending.queue),
+                   .waiting = std::move(waiting),
                    .took = now.steady - pending.started,
                    .spare = spare},
                   now, out);

@@ -17,8 +17,9 @@ class InitiatorSide {
                   Actions& out);
   void on_time(Now now, Actions& out);
   // A new tunnel in place of one that stands and that stays in use until then, with our certificate
-  // of this version. No attempt for this peer goes on.
-  void rehandshake(const Tunnel& tunnel, std::uint8_t version, Now now, Actions& out);
+  // of this version, which has a network for the target. No attempt for this peer goes on.
+  void rehandshake(const VpnAddr& target, const UnderlayAddr& seen_at, std::uint8_t version,
+                   Now now, Actions& out);
   // The target of our own attempt, which goes on, is seen at this address.
   void learn(Pending& pending, const UnderlayAddr& from, Now now, Actions& out);
 

@@ -73,16 +73,27 @@ void Keeper::on_alive(Tunnel& tunnel, Now now, Actions& out) {
     lifecycle_.prefer(tunnel, now, out);
   } else {
     // The peer uses this one. What it does not hear of it closes silently, perhaps our primary.
-    for (const VpnAddr& addr : tunnel.overlay_addrs) core_.tunnels.primary(addr)->out = true;
+    for (Tunnel* const used : core_.tunnels.used_beside(tunnel)) used->out = true;
   }
 }
 
 void Keeper::renew(Tunnel& tunnel, std::uint8_t version, Now now, Actions& out) {
-  const bool started = core_.pending.find(tunnel.overlay_addrs.front()) != nullptr;
-  if (started || !has_token(renewals_, kRenewals, now.steady)) return;
+  const bool started = std::ranges::any_of(tunnel.overlay_addrs, [&](const VpnAddr& addr) {
+    return core_.pending.find(addr) != nullptr;
+  });
+  const auto target = replaceable(tunnel, version);
+  if (started || !target || !has_token(renewals_, kRenewals, now.steady)) return;
   take_token(renewals_, kRenewals, now.steady);
   tunnel.upgrade_tried = true;
-  initiator_.rehandshake(tunnel, version, now, out);
+  initiator_.rehandshake(*target, tunnel.remote_addr, version, now, out);
+}
+
+std::optional<VpnAddr> Keeper::replaceable(const Tunnel& tunnel, std::uint8_t version) const {
+  const pki::Certificate& shown = *core_.identity->find(version);
+  for (const VpnAddr& addr : tunnel.overlay_addrs)
+    if (core_.tunnels.primary(addr) == &tunnel && core_.identity->speaks_to(addr, shown))
+      return addr;
+  return std::nullopt;
 }
 
 // An idle tunnel is neither tested nor closed. One that is not the primary is not tested either: if
@@ -110,14 +121,12 @@ void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
 // each of us without a word: what is left would have one end. So the peer is told, and the one we
 // keep has to show that it has two.
 void Keeper::close_spare(const Tunnel& tunnel, Now now, Actions& out) {
-  const std::vector<VpnAddr> addrs = tunnel.overlay_addrs;
   const LocalIndex local = tunnel.local;
   bool in_use = true;
-  for (const VpnAddr& addr : addrs) {
-    Tunnel& used = *core_.tunnels.primary(addr);
-    lifecycle_.ask_traffic(used, now, out);
-    if (used.in) continue;
-    used.out = true;
+  for (Tunnel* const used : core_.tunnels.used_beside(tunnel)) {
+    lifecycle_.ask_traffic(*used, now, out);
+    if (used->in) continue;
+    used->out = true;
     in_use = false;
   }
   if (in_use) return lifecycle_.close(local, kUnused, out);
@@ -145,8 +154,9 @@ bool Keeper::should_be_preferred(const Tunnel& tunnel, Now now) const {
   if (!core_.peer_decides(tunnel) || tunnel.send_counter >= kCounterRehandshake) return false;
   const pki::Certificate* const shown = core_.identity->find(tunnel.own_version);
   if (shown != nullptr && has_changed(tunnel, *shown)) return false;
-  const Tunnel* const used = core_.tunnels.primary(tunnel.overlay_addrs.front());
-  return now.steady - used->preferred_at >= core_.settings.alive_interval;
+  return std::ranges::all_of(core_.tunnels.used_beside(tunnel), [&](const Tunnel* used) {
+    return now.steady - used->preferred_at >= core_.settings.alive_interval;
+  });
 }
 
 }  // namespace magnetar

@@ -27,6 +27,10 @@ class Keeper {
   [[nodiscard]] std::optional<Refusal> no_longer_good(const Tunnel& tunnel, Now now) const;
   void on_alive(Tunnel& tunnel, Now now, Actions& out);
   void renew(Tunnel& tunnel, std::uint8_t version, Now now, Actions& out);
+  // An address that it is used for and that a tunnel would serve in which our certificate of that
+  // version is shown.
+  [[nodiscard]] std::optional<VpnAddr> replaceable(const Tunnel& tunnel,
+                                                   std::uint8_t version) const;
   void close_spare(const Tunnel& tunnel, Now now, Actions& out);
   void on_silent(Tunnel& tunnel, bool used, Now now, Actions& out);
   // The version of our certificate for a tunnel in place of this one; none: it may stay.

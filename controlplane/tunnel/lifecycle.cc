@@ -16,6 +16,11 @@ constexpr Duration kStoodDownFor = std::chrono::seconds(7);
 // A spare tunnel is asked for its first packet so soon, and then at twice the time each.
 constexpr Duration kFirstPoll = std::chrono::milliseconds(50);
 
+void queue_lost(const std::vector<QueuedPacket>& queue, Actions& out) {
+  for (std::size_t i = 0; i < queue.size(); ++i)
+    out.emplace_back(Refused{label(Refusal::kQueueLost)});
+}
+
 }  // namespace
 
 SessionKeys keys_of_initiator(noise::Transport transport) {
@@ -38,8 +43,7 @@ OpenSession session_of(const Tunnel& tunnel, SessionKeys keys) {
 
 void Lifecycle::open(NewTunnel fresh, Now now, Actions& out) {
   Actions ended;  // reported after the tunnel stands
-  auto superseded = supersede(fresh.tunnel.overlay_addrs, now, ended);
-  std::ranges::move(superseded, std::back_inserter(fresh.queue));
+  supersede(fresh.tunnel.overlay_addrs, fresh.waiting, now, ended);
   for (const VpnAddr& addr : fresh.tunnel.overlay_addrs) core_.wrong_addresses.forget(addr);
 
   const bool spare = fresh.spare || yields(fresh.tunnel, now, out);
@@ -53,10 +57,7 @@ void Lifecycle::open(NewTunnel fresh, Now now, Actions& out) {
   out.emplace_back(session_of(tunnel, std::move(fresh.keys)));
   if (tunnel.answer)
     out.emplace_back(SendDatagram{tunnel.remote_addr, tunnel.answer->stage_2, !spare});
-  if (!fresh.queue.empty()) {
-    const Tunnel* const used = core_.tunnels.primary(tunnel.overlay_addrs.front());
-    out.emplace_back(SendQueued{used->local, std::move(fresh.queue)});
-  }
+  send_waiting(std::move(fresh.waiting), out);
   for (const VpnAddr& addr : tunnel.overlay_addrs)
     if (core_.tunnels.primary(addr) == &tunnel) out.emplace_back(RoutePeer{addr, tunnel.local});
   if (tunnel.confirmed) core_.handshakes.vouch_for(tunnel.remote_addr.ip);
@@ -80,19 +81,28 @@ bool Lifecycle::yields(const Tunnel& fresh, Now now, Actions& out) {
   return false;
 }
 
-std::vector<QueuedPacket> Lifecycle::supersede(const std::vector<VpnAddr>& addrs, Now now,
-                                               Actions& out) {
-  std::vector<QueuedPacket> queue;
+void Lifecycle::supersede(const std::vector<VpnAddr>& addrs, std::vector<Waiting>& waiting, Now now,
+                          Actions& out) {
   for (const VpnAddr& addr : addrs) {
     if (mutated(Rule::kLoserStandsDown)) continue;
     auto pending = core_.pending.take(addr);
     if (!pending) continue;
     if (mutated(Rule::kQueueMoves)) pending->queue.clear();
-    std::ranges::move(pending->queue, std::back_inserter(queue));
+    waiting.push_back({pending->target, std::move(pending->queue)});
     stand_down(std::move(*pending), now, out);
     out.emplace_back(HandshakeEnded{HandshakeRole::kInitiator, kHandshakeSuperseded});
   }
-  return queue;
+}
+
+void Lifecycle::send_waiting(std::vector<Waiting> waiting, Actions& out) {
+  for (auto& [target, queue] : waiting) {
+    // None: our certificate changed meanwhile, and the one that was shown has no network for it.
+    const Tunnel* const used = core_.tunnels.primary(target);
+    if (used == nullptr)
+      queue_lost(queue, out);
+    else if (!queue.empty())
+      out.emplace_back(SendQueued{used->local, std::move(queue)});
+  }
 }
 
 void Lifecycle::stand_down(Pending pending, Now now, Actions& out) {
@@ -147,7 +157,7 @@ bool Lifecycle::note_heard(Tunnel& tunnel, Now now) {
   if (tunnel.confirmed) return false;
   tunnel.confirmed = true;
   core_.handshakes.vouch_for(tunnel.remote_addr.ip);
-  for (const VpnAddr& addr : tunnel.overlay_addrs)
+  for (const VpnAddr& addr : tunnel.peer->overlay_addrs())
     core_.newest_times.note(addr, tunnel.peer_time_ns, now.steady);
   if (tunnel.poll > Duration::zero()) {
     tunnel.poll = Duration::zero();
@@ -158,11 +168,12 @@ bool Lifecycle::note_heard(Tunnel& tunnel, Now now) {
 
 void Lifecycle::heard(Tunnel& tunnel, Now now, Actions& out) {
   if (!note_heard(tunnel, now)) return;
-  const Tunnel* const used = core_.tunnels.primary(tunnel.overlay_addrs.front());
-  if (used == &tunnel) return;
   // One that we completed after this one began stays, unless it is the peer who decides.
-  if (!used->confirmed || used->since <= tunnel.since || core_.peer_decides(tunnel))
-    prefer(tunnel, now, out);
+  const auto gives_way = [&](const Tunnel* used) {
+    return !used->confirmed || used->since <= tunnel.since || core_.peer_decides(tunnel);
+  };
+  const auto others = core_.tunnels.used_beside(tunnel);
+  if (!others.empty() && std::ranges::all_of(others, gives_way)) prefer(tunnel, now, out);
 }
 
 void Lifecycle::ask_traffic(Tunnel& tunnel, Now now, Actions& out) {
@@ -200,8 +211,9 @@ void Lifecycle::close_and_tell(LocalIndex local, std::string_view why, Actions& 
 
 void Lifecycle::close_lost(LocalIndex local, std::string_view why, Actions& out) {
   if (const Tunnel* const tunnel = core_.tunnels.find(local)) {
-    for (const VpnAddr& addr : tunnel->overlay_addrs)
-      if (core_.tunnels.all(addr).size() == 1) core_.newest_times.forget(addr);
+    const auto is_it = [&](const Tunnel* one) { return one == tunnel; };
+    for (const VpnAddr& addr : tunnel->peer->overlay_addrs())
+      if (std::ranges::all_of(core_.tunnels.all(addr), is_it)) core_.newest_times.forget(addr);
   }
   close(local, why, out);
 }
@@ -215,8 +227,7 @@ void Lifecycle::end_pending(const VpnAddr& target, std::string_view result, Acti
   const auto pending = core_.pending.take(target);
   if (!pending) return;
   release_attempt(pending->initiator.local(), out);
-  for (std::size_t i = 0; i < pending->queue.size(); ++i)
-    out.emplace_back(Refused{label(Refusal::kQueueLost)});
+  queue_lost(pending->queue, out);
   out.emplace_back(HandshakeEnded{HandshakeRole::kInitiator, result});
 }
 

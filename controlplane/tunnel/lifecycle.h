@@ -31,12 +31,18 @@ struct SessionKeys {
 [[nodiscard]] SessionKeys keys_of_initiator(noise::Transport transport);
 [[nodiscard]] SessionKeys keys_of_responder(noise::Transport transport);
 
+// Packets that waited for a tunnel to this address.
+struct Waiting {
+  VpnAddr target;
+  std::vector<QueuedPacket> queue;
+};
+
 struct NewTunnel {
   Tunnel tunnel;
   SessionKeys keys;
-  std::vector<QueuedPacket> queue;  // waited for this handshake
-  Duration took{};                  // of the handshake, as far as we saw it
-  bool spare = false;               // not to be preferred to a tunnel that stands
+  std::vector<Waiting> waiting;  // for this handshake
+  Duration took{};               // of the handshake, as far as we saw it
+  bool spare = false;            // not to be preferred to a tunnel that stands
 };
 
 [[nodiscard]] OpenSession session_of(const Tunnel& tunnel, SessionKeys keys);
@@ -45,8 +51,9 @@ class Lifecycle {
  public:
   explicit Lifecycle(Core& core) : core_(core) {}
 
-  // A finished handshake. Pending handshakes with the same peer end here and their queues leave
-  // through this tunnel. Answers the peer if there is a cached answer.
+  // A finished handshake. Pending handshakes with the addresses it serves end here; each queue
+  // leaves through the tunnel that is used for its address. Answers the peer if there is a cached
+  // answer.
   void open(NewTunnel fresh, Now now, Actions& out);
   // Closes on our side only.
   void close(LocalIndex local, std::string_view why, Actions& out);
@@ -71,8 +78,9 @@ class Lifecycle {
 
  private:
   // Ends pending handshakes with any of these addresses; their queues are moved.
-  [[nodiscard]] std::vector<QueuedPacket> supersede(const std::vector<VpnAddr>& addrs, Now now,
-                                                    Actions& out);
+  void supersede(const std::vector<VpnAddr>& addrs, std::vector<Waiting>& waiting, Now now,
+                 Actions& out);
+  void send_waiting(std::vector<Waiting> waiting, Actions& out);
   void stand_down(Pending pending, Now now, Actions& out);
   void release_attempt(LocalIndex local, Actions& out);
   // Whether a tunnel that stands goes on being used.

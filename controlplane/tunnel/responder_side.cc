@@ -50,9 +50,9 @@ Result<void, Refusal> ResponderSide::judge(const handshake::Claim& claim, const 
     ask(*newer, out);
     return fail(Refusal::kStage1TooOld);
   }
-  const VpnAddr peer = claim.certificate.overlay_addrs().front();
-  if (core_.newest_times.is_old(peer, claim.time_ns, now.steady))
-    return fail(Refusal::kStage1TooOld);
+  for (const VpnAddr& addr : claim.certificate.overlay_addrs())
+    if (core_.newest_times.is_old(addr, claim.time_ns, now.steady))
+      return fail(Refusal::kStage1TooOld);
   if (Pending* const ours = race_won(claim)) {
     initiator_.learn(*ours, from, now, out);
     return fail(Refusal::kRaceWon);
@@ -79,11 +79,16 @@ void ResponderSide::ask(Tunnel& tunnel, Actions& out) {
                                  .subtype = wire::kSubtypeTestRequest});
 }
 
+std::vector<Tunnel*> ResponderSide::all_with(const handshake::Claim& claim) const {
+  std::vector<Tunnel*> found;
+  for (const VpnAddr& addr : claim.certificate.overlay_addrs())
+    for (Tunnel* const tunnel : core_.tunnels.all(addr))
+      if (std::ranges::find(found, tunnel) == found.end()) found.push_back(tunnel);
+  return found;
+}
+
 Tunnel* ResponderSide::newer_tunnel(const handshake::Claim& claim, Now now, Actions& out) {
-  const VpnAddr peer = claim.certificate.overlay_addrs().front();
-  const auto all = core_.tunnels.all(peer);
-  // Asking may change their order.
-  for (Tunnel* const tunnel : std::vector<Tunnel*>(all.begin(), all.end())) {
+  for (Tunnel* const tunnel : all_with(claim)) {
     lifecycle_.ask_traffic(*tunnel, now, out);
     if (!tunnel->confirmed) continue;  // its Time may be made up
     // In one that we started it is the Time of the peer's answer, and a stage 1 that the peer sent
@@ -117,15 +122,16 @@ Result<void, Refusal> ResponderSide::answer(handshake::Responder& responder,
     core_.indexes.release(*local);
     return fail(written.error());
   }
-  Tunnel tunnel{.local = *local,
-                .remote = claim.index,
-                .identity = core_.identity,
-                .own_version = written->version,
-                .overlay_addrs = claim.certificate.overlay_addrs(),
-                .remote_addr = from,
-                .peer_time_ns = claim.time_ns,
-                .since = now.steady,
-                .answer = CachedAnswer{id, std::move(written->stage_2)}};
+  Tunnel tunnel{
+      .local = *local,
+      .remote = claim.index,
+      .identity = core_.identity,
+      .own_version = written->version,
+      .overlay_addrs = core_.identity->served(claim.certificate.overlay_addrs(), written->version),
+      .remote_addr = from,
+      .peer_time_ns = claim.time_ns,
+      .since = now.steady,
+      .answer = CachedAnswer{id, std::move(written->stage_2)}};
   tunnel.peer = std::make_shared<const pki::CertificateFacts>(std::move(claim.certificate));
   lifecycle_.open(
       {.tunnel = std::move(tunnel), .keys = keys_of_responder(std::move(written->transport))}, now,

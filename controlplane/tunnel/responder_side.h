@@ -22,8 +22,10 @@ class ResponderSide {
                                             Now now, Actions& out);
   // All that can be asked without a curve operation.
   [[nodiscard]] Result<void, Refusal> judge_cheaply(const handshake::Claim& claim, Now now) const;
-  // A tunnel of this peer that was made after this stage 1.
   static void ask(Tunnel& tunnel, Actions& out);
+  // Every tunnel of this peer.
+  [[nodiscard]] std::vector<Tunnel*> all_with(const handshake::Claim& claim) const;
+  // One of them that was made after this stage 1.
   [[nodiscard]] Tunnel* newer_tunnel(const handshake::Claim& claim, Now now, Actions& out);
   // Both started: the attempt of ours that goes on, if it is ours that does.
   [[nodiscard]] Pending* race_won(const handshake::Claim& claim);

@@ -111,6 +111,16 @@ std::span<Tunnel* const> TunnelTable::all(const VpnAddr& addr) const {
   return list->second;
 }
 
+std::vector<Tunnel*> TunnelTable::used_beside(const Tunnel& tunnel) const {
+  std::vector<Tunnel*> others;
+  for (const VpnAddr& addr : tunnel.overlay_addrs) {
+    Tunnel* const used = primary(addr);
+    const bool known = used == &tunnel || std::ranges::find(others, used) != others.end();
+    if (used != nullptr && !known) others.push_back(used);
+  }
+  return others;
+}
+
 Tunnel* TunnelTable::find_answered(const Stage1Id& stage_1) const {
   const auto at = by_stage_1_.find(stage_1);
   return at == by_stage_1_.end() ? nullptr : *at;

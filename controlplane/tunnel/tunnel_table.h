@@ -34,6 +34,9 @@ class TunnelTable {
   [[nodiscard]] Tunnel* primary(const VpnAddr& addr) const;
   // Every tunnel to this address, the primary first, the oldest last.
   [[nodiscard]] std::span<Tunnel* const> all(const VpnAddr& addr) const;
+  // The primaries of its addresses, itself left out: tunnels to one peer need not serve the same
+  // ones (Identity::served).
+  [[nodiscard]] std::vector<Tunnel*> used_beside(const Tunnel& tunnel) const;
   [[nodiscard]] Tunnel* find_answered(const Stage1Id& stage_1) const;
   // Tunnels whose peer chose this index; peers may collide.
   [[nodiscard]] std::vector<Tunnel*> with_remote(RemoteIndex remote) const;
