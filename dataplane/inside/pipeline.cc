@@ -104,7 +104,7 @@ void InsidePipeline::route(const Facts& facts) {
       exits_.drop(packet.mbuf, Verdict::kTooBig);
     } else {
       if (kept != i) burst_[kept] = packet;
-      burst_[kept++].group = groups_.add(session, packet.length);
+      burst_[kept++].group = groups_.add(session, session->seal_mark, packet.length);
     }
   }
   groups_.finish();

@@ -146,7 +146,7 @@ void OutsidePipeline::prepare() {
       continue;
     }
     const std::uint32_t length = packet.length - std::uint32_t{kOverhead};
-    groups_.add(packet.session, length);
+    groups_.add(packet.session, packet.session->open_mark, length);
     AeadJob& job = jobs_[kept];
     store_block(&job.nonce, make_nonce(cipher, packet.counter));
     job.key = &packet.session->session->open_key;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -12,6 +13,12 @@ namespace magnetar {
 
 struct Remote;
 struct SessionHot;
+
+// Lies in the session: the number of its group in the burst that asked last. Only a hint, which
+// says nothing until the group of that number is seen to be the session's: the burst may have been
+// another worker's. Where two workers keep taking it from each other, a burst may have two groups
+// of one session; each is whole and in order.
+using GroupMark = std::atomic<std::uint8_t>;
 
 // One session's packets, in the order in which they came.
 struct SessionGroup {
@@ -36,12 +43,12 @@ class SessionGroups {
     run_ = 0;
     bytes_ = 0;
     newest_session_ = nullptr;
-    mixed_ = false;
     next_ = kFollowing;
   }
-  // The next packet of the burst. Returns its group's number.
-  std::uint8_t add(SessionHot* session, std::uint32_t bytes) {
-    if (session != newest_session_) turn_to(session);
+  // The next packet of the burst, and its session's mark for these groups. Returns its group's
+  // number.
+  std::uint8_t add(SessionHot* session, GroupMark& mark, std::uint32_t bytes) {
+    if (session != newest_session_) turn_to(session, mark);
     ++packets_;
     bytes_ += bytes;
     return newest_;
@@ -56,8 +63,6 @@ class SessionGroups {
   [[nodiscard]] std::uint8_t next(std::uint8_t packet) const { return next_[packet]; }
 
  private:
-  static constexpr std::size_t kSlots = 2 * kMost;  // open addressing, half full at most
-  static constexpr std::uint8_t kEmpty = 0xff;
   static constexpr std::array<std::uint8_t, kMost> kFollowing = [] {
     std::array<std::uint8_t, kMost> following{};
     for (std::size_t i = 0; i < kMost; ++i) following[i] = static_cast<std::uint8_t>(i + 1);
@@ -65,28 +70,19 @@ class SessionGroups {
   }();
 
   // Makes the session's group the newest; the run of packets that ends here goes to its own.
-  [[gnu::noinline]] void turn_to(SessionHot* session) {
+  [[gnu::noinline]] void turn_to(SessionHot* session, GroupMark& mark) {
     newest_session_ = session;
-    if (count_ == 0) return open(session);
-    end_run();
-    if (!mixed_) {
-      slots_.fill(kEmpty);
-      slots_[slot_of(groups_[0].session)] = 0;
-      mixed_ = true;
-    }
-    std::size_t slot = slot_of(session);
-    for (; slots_[slot] != kEmpty; slot = (slot + 1) % kSlots) {
-      const std::uint8_t known = slots_[slot];
-      if (groups_[known].session != session) continue;
-      newest_ = known;
-      next_[groups_[known].last] = static_cast<std::uint8_t>(packets_);
-      return;
-    }
-    slots_[slot] = static_cast<std::uint8_t>(count_);
-    open(session);
+    if (count_ > 0) end_run();
+    const std::uint8_t known = mark.load(std::memory_order_relaxed);
+    // One branch: with many sessions the number is as good as random, and what it names never is.
+    const bool found = (known < count_) & (groups_[known].session == session);
+    if (!found) return open(session, mark);
+    newest_ = known;
+    next_[groups_[known].last] = static_cast<std::uint8_t>(packets_);
   }
-  void open(SessionHot* session) {
+  void open(SessionHot* session, GroupMark& mark) {
     newest_ = static_cast<std::uint8_t>(count_++);
+    mark.store(newest_, std::memory_order_relaxed);
     SessionGroup& group = groups_[newest_];
     group.session = session;
     group.bytes = 0;
@@ -101,21 +97,15 @@ class SessionGroups {
     run_ = packets_;
     bytes_ = 0;
   }
-  static std::size_t slot_of(const SessionHot* session) {
-    const auto address = reinterpret_cast<std::uintptr_t>(session);
-    return (address / 64 * 0x9e3779b97f4a7c15ULL) >> 57U;  // to 7 bits: kSlots
-  }
 
   std::array<SessionGroup, kMost> groups_;
   std::array<std::uint8_t, kMost> next_;
-  std::array<std::uint8_t, kSlots> slots_;
   std::size_t count_ = 0;
   std::size_t packets_ = 0;
   std::size_t run_ = 0;      // its first packet
   std::uint32_t bytes_ = 0;  // of the run
   const SessionHot* newest_session_ = nullptr;
   std::uint8_t newest_ = 0;
-  bool mixed_ = false;  // more than one session: slots_ is in use
 };
 
 }  // namespace magnetar

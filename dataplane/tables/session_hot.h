@@ -15,6 +15,7 @@
 #include "dataplane/base/huge_memory.h"
 #include "dataplane/base/strong.h"
 #include "dataplane/crypto/aead.h"
+#include "dataplane/packet/session_groups.h"
 #include "dataplane/tables/remote.h"
 #include "dataplane/tables/replay_window.h"
 
@@ -36,11 +37,13 @@ struct SessionHot : InSlab<SessionHot> {
   std::atomic<std::uint64_t> tx_bytes{0};          // of inner packets, by workers
   std::atomic<std::uint64_t> control_tx_bytes{0};  // of what the control thread sent
   std::atomic<std::uint64_t> tx_unsent{0};  // counters that were reserved, and no packet left
+  GroupMark seal_mark{0};
 
   // Receiving.
   alignas(64)
       rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;  // guards rx_packets, rx_bytes, window
   std::atomic<bool> move_noticed{false};  // a kMoved notice is under way; the control thread clears
+  GroupMark open_mark{0};
   LocalIndex local;
   const Session* session = nullptr;
   std::atomic<std::uint64_t> remote_key{0};  // wire::underlay_key of the remote

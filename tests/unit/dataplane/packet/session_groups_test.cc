@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/packet/session_groups.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -34,7 +36,7 @@ TEST(SessionGroups, HoldEachSessionsPacketsOnceAndInOrder) {
     groups.clear();
     for (std::uint8_t i = 0; i < packets; ++i) {
       SessionHot* session = &sessions[random() % different];
-      const std::uint8_t group = groups.add(session, i);
+      const std::uint8_t group = groups.add(session, session->seal_mark, i);
       EXPECT_EQ(groups[group].session, session);
       expected[session].push_back(i);
       bytes[session] += i;
@@ -45,6 +47,40 @@ TEST(SessionGroups, HoldEachSessionsPacketsOnceAndInOrder) {
       EXPECT_EQ(packets_of(groups, group), expected[group.session]);
       EXPECT_EQ(group.bytes, bytes[group.session]);
     }
+  }
+}
+
+// Another worker's burst takes the marks in between: a session may then have two groups, but each
+// packet is in one, with its own session's and in order.
+TEST(SessionGroups, LoseNothingToAnotherWorkersBurst) {
+  std::vector<SessionHot> sessions(SessionGroups::kMost);
+  std::minstd_rand random(2);
+  SessionGroups groups;
+  SessionGroups others;
+  for (int round = 0; round < 2000; ++round) {
+    SCOPED_TRACE(round);
+    const std::size_t different = 1 + random() % sessions.size();
+    std::vector<SessionHot*> expected;
+    groups.clear();
+    others.clear();
+    for (std::size_t i = 0; i < SessionGroups::kMost; ++i) {
+      SessionHot* theirs = &sessions[random() % different];
+      (void)others.add(theirs, theirs->seal_mark, 1);
+      expected.push_back(&sessions[random() % different]);
+      const std::uint8_t group = groups.add(expected.back(), expected.back()->seal_mark, 1);
+      EXPECT_EQ(groups[group].session, expected.back());
+    }
+    groups.finish();
+    std::vector<SessionHot*> seen(SessionGroups::kMost);
+    for (const SessionGroup& group : groups.groups()) {
+      const auto packets = packets_of(groups, group);
+      EXPECT_TRUE(std::ranges::is_sorted(packets));
+      EXPECT_EQ(group.bytes, packets.size());
+      for (const std::uint8_t packet : packets) {
+        EXPECT_EQ(std::exchange(seen[packet], group.session), nullptr);
+      }
+    }
+    ASSERT_EQ(seen, expected);
   }
 }
 
