@@ -26,8 +26,8 @@ struct Session;
 // Counters from here on are refused, so that racing reservations cannot wrap (wire.md 2.1).
 inline constexpr std::uint64_t kSendCounterCeiling = ~0ULL - (1ULL << 40U);
 
-// A line for each direction, and the words of the window. What is not atomic is set when the
-// session is published, and stays.
+// A line for each direction, the outer header, and the words of the window. What is not atomic is
+// set when the session is published, and stays.
 struct SessionHot : InSlab<SessionHot> {
   // Sending.
   alignas(64) std::atomic<std::uint64_t> send_counter{2};  // last one used; the handshake used 1, 2
@@ -38,6 +38,10 @@ struct SessionHot : InSlab<SessionHot> {
   std::atomic<std::uint64_t> control_tx_bytes{0};  // of what the control thread sent
   std::atomic<std::uint64_t> tx_unsent{0};  // counters that were reserved, and no packet left
   GroupMark seal_mark{0};
+  bool nearby_taken = false;  // control thread: `nearby` is in use, or workers may still read it
+  // Where `remote` points to, most of the time: with its line beside the one that is read before it
+  // the processor has it sooner (docs/performance.md).
+  alignas(64) Remote nearby;
 
   // Receiving.
   alignas(64)

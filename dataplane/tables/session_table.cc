@@ -16,11 +16,12 @@ SessionTable::SessionTable(std::uint32_t slots, Grace& grace)
 
 // The workers have stopped: nothing needs to wait any more.
 SessionTable::~SessionTable() {
+  retired_.clear();  // some of it lies in sessions
   for (const std::atomic<SessionHot*>& slot : slots_) {
-    const SessionHot* hot = slot.load();
+    SessionHot* const hot = slot.load();
     if (hot == nullptr) continue;
-    const std::unique_ptr<const Remote> remote{hot->remote.load()};
     const std::unique_ptr<const Session> session{hot->session};  // which owns what is hot of it
+    const OwnedRemote remote(hot->remote.load(), {hot});
   }
 }
 
@@ -39,6 +40,7 @@ void SessionTable::publish(std::unique_ptr<const Session> session) {
   std::atomic<SessionHot*>& slot = slots_[session->local.raw() & mask_];
   MAGNETAR_CHECK(slot.load(std::memory_order_relaxed) == nullptr);
   hot.local = session->local;
+  hot.remote = settle(hot, std::unique_ptr<const Remote>(hot.remote.load()));
   hot.data_header = header_prefix(wire::first_byte(wire::MessageType::kMessage), wire::kSubtypeNone,
                                   session->remote_index.raw());
   hot.seal_key = &session->seal_key;
@@ -49,22 +51,35 @@ void SessionTable::publish(std::unique_ptr<const Session> session) {
 
 void SessionTable::retire(LocalIndex index) {
   MAGNETAR_CHECK(find(index) != nullptr);
-  const SessionHot& hot = *slots_[index.raw() & mask_].exchange(nullptr, std::memory_order_acq_rel);
+  SessionHot& hot = *slots_[index.raw() & mask_].exchange(nullptr, std::memory_order_acq_rel);
   std::unique_ptr<const Session> session{hot.session};
   // Workers that still hold the session may send with its remote until the grace period ends.
-  std::unique_ptr<const Remote> remote{hot.remote.load(std::memory_order_relaxed)};
-  retire(std::move(session), std::move(remote));
+  retire(std::move(session), OwnedRemote(hot.remote.load(std::memory_order_relaxed), {&hot}));
 }
 
 void SessionTable::move(const Session& session, std::unique_ptr<const Remote> remote) {
-  session.hot->remote_key.store(wire::underlay_key(remote->addr), std::memory_order_relaxed);
-  std::unique_ptr<const Remote> old{
-      session.hot->remote.exchange(remote.release(), std::memory_order_acq_rel)};
+  SessionHot& hot = *session.hot;
+  hot.remote_key.store(wire::underlay_key(remote->addr), std::memory_order_relaxed);
+  const Remote* const settled = settle(hot, std::move(remote));
+  OwnedRemote old(hot.remote.exchange(settled, std::memory_order_acq_rel), {&hot});
   if (old != nullptr) retire(nullptr, std::move(old));
 }
 
-void SessionTable::retire(std::unique_ptr<const Session> session,
-                          std::unique_ptr<const Remote> remote) {
+const Remote* SessionTable::settle(SessionHot& hot, std::unique_ptr<const Remote> remote) {
+  if (remote == nullptr || hot.nearby_taken) return remote.release();
+  hot.nearby = *remote;
+  hot.nearby_taken = true;
+  return &hot.nearby;
+}
+
+void SessionTable::RemoteDeleter::operator()(const Remote* remote) const {
+  if (remote == &hot->nearby)
+    hot->nearby_taken = false;
+  else
+    delete remote;
+}
+
+void SessionTable::retire(std::unique_ptr<const Session> session, OwnedRemote remote) {
   retired_.push_back({grace_.start(), std::move(session), std::move(remote)});
 }
 

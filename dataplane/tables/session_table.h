@@ -48,7 +48,7 @@ class SessionTable {
   // Control thread. The slot of this index must be empty.
   void await(LocalIndex index);
   void unawait(LocalIndex index);
-  // The same; the session is no longer awaited.
+  // The same; the session is no longer awaited. Its remote is set.
   void publish(std::unique_ptr<const Session> session);
   // Takes the session out of the table; it is freed, and its keys wiped, by a later reap().
   void retire(LocalIndex index);
@@ -64,12 +64,20 @@ class SessionTable {
   std::size_t reap();
 
  private:
+  // A remote lies in its session, which must outlive it then, or on its own.
+  struct RemoteDeleter {
+    SessionHot* hot;
+    void operator()(const Remote* remote) const;
+  };
+  using OwnedRemote = std::unique_ptr<const Remote, RemoteDeleter>;
   struct Retired {
     Grace::Token token;
     std::unique_ptr<const Session> session;
-    std::unique_ptr<const Remote> remote;
+    OwnedRemote remote;  // goes first
   };
-  void retire(std::unique_ptr<const Session> session, std::unique_ptr<const Remote> remote);
+  // Where the remote lies from now on: in the session if there is room.
+  static const Remote* settle(SessionHot& hot, std::unique_ptr<const Remote> remote);
+  void retire(std::unique_ptr<const Session> session, OwnedRemote remote);
 
   std::uint32_t mask_;
   HugeArray<std::atomic<SessionHot*>> slots_;

@@ -20,7 +20,10 @@ constexpr std::size_t kTouched = 256;          // of an mbuf and headers, beside
 constexpr std::size_t kL2Budget = 256 * 1024;  // keys and sessions pass through the L2 cache, too
 
 std::size_t ring_size(std::size_t mean, bool beyond_cache) {
-  if (!beyond_cache) return std::min(Traffic::kSlice, kL2Budget / (mean + 2 * kTouched));
+  if (!beyond_cache) {
+    const std::size_t fits = std::min(Traffic::kSlice, kL2Budget / (mean + 2 * kTouched));
+    return std::max(fits / kBurst, std::size_t{1}) * kBurst;  // a full load comes in full bursts
+  }
   const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
   const std::size_t enough = 2 * static_cast<std::size_t>(std::max(cache, 16L << 20U));
   return std::min<std::size_t>(enough / (mean + kTouched), 160'000);

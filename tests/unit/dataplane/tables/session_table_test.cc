@@ -70,6 +70,31 @@ TEST_F(SessionTables, ASessionIsAwaitedUntilItIsThereOrGivenUp) {
   EXPECT_NE(table.find(spec.local), nullptr);
 }
 
+// A session that moves again and again: its own room is written to only when no worker reads it.
+TEST_F(SessionTables, ARemoteLiesInItsSessionWhereThereIsRoom) {
+  grace.enter(0);
+  table.publish(make_session(spec, *aead, kOwn));
+  const Session& session = *table.find(spec.local);
+  SessionHot& hot = *session.hot;
+  const auto move_to = [&](std::uint16_t port) {
+    auto remote = std::make_unique<Remote>(*hot.remote.load());
+    remote->addr.port = port;
+    table.move(session, std::move(remote));
+    EXPECT_EQ(hot.remote.load()->addr.port, port);
+    return hot.remote.load() == &hot.nearby;
+  };
+  EXPECT_EQ(hot.remote.load(), &hot.nearby);
+  const Remote& read_by_a_worker = *hot.remote.load();
+  EXPECT_FALSE(move_to(1));
+  EXPECT_FALSE(move_to(2)) << "the worker has not been quiescent";
+  EXPECT_EQ(read_by_a_worker.addr, spec.addr);
+  grace.quiescent(0);
+  EXPECT_EQ(table.reap(), 0U);
+  EXPECT_TRUE(move_to(3));
+  EXPECT_FALSE(move_to(4));
+  grace.leave(0);
+}
+
 // Publication and retirement under a reader's feet: what TSan and ASan are for.
 TEST_F(SessionTables, ReadersNeverSeeAFreedSession) {
   std::atomic<bool> stop{false};
