@@ -29,6 +29,7 @@ void describe(const Tunnel& tunnel, Now now, DigestSink& sink) {
   sink.number(tunnel.in ? 1 : 0);
   sink.number(tunnel.out ? 1 : 0);
   sink.number(tunnel.doomed ? 1 : 0);
+  sink.number(tunnel.tested ? 1 : 0);
   sink.number(tunnel.asked ? 1 : 0);
   sink.number(tunnel.own_version);
   sink.number(tunnel.upgrade_tried ? 1 : 0);

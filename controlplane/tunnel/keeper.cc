@@ -43,7 +43,8 @@ void Keeper::check(Tunnel& tunnel, Now now, Actions& out) {
   if (poll_again(tunnel, now)) return;
   const bool heard = std::exchange(tunnel.in, false);
   const bool used = std::exchange(tunnel.out, false);
-  if (heard) return on_alive(tunnel, now, out);
+  const bool tested = std::exchange(tunnel.tested, false);
+  if (heard) return on_alive(tunnel, tested, now, out);
   on_silent(tunnel, used, now, out);
 }
 
@@ -64,12 +65,14 @@ std::optional<Refusal> Keeper::no_longer_good(const Tunnel& tunnel, Now now) con
   return refusal_of(verified.error());
 }
 
-void Keeper::on_alive(Tunnel& tunnel, Now now, Actions& out) {
+// `tested`: what was heard may be the answer to our test, which does not mean that the peer sends
+// here. Two tunnels could take turns for ever.
+void Keeper::on_alive(Tunnel& tunnel, bool tested, Now now, Actions& out) {
   tunnel.doomed = false;
   core_.tunnels.reschedule(tunnel, now.steady + core_.settings.alive_interval);
   if (lifecycle_.is_primary(tunnel)) {
     if (const auto version = wanted(tunnel)) renew(tunnel, *version, now, out);
-  } else if (should_be_preferred(tunnel, now)) {
+  } else if (!tested && should_be_preferred(tunnel, now)) {
     lifecycle_.prefer(tunnel, now, out);
   } else {
     // The peer uses this one. What it does not hear of it closes silently, perhaps our primary.
@@ -111,6 +114,7 @@ void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
   tunnel.doomed = true;
   core_.tunnels.reschedule(tunnel, now.steady + core_.settings.pending_deletion_interval);
   if (primary) {
+    tunnel.tested = true;
     out.emplace_back(SendInSession{.session = tunnel.local,
                                    .type = wire::MessageType::kTest,
                                    .subtype = wire::kSubtypeTestRequest});
@@ -119,13 +123,15 @@ void Keeper::on_silent(Tunnel& tunnel, bool used, Now now, Actions& out) {
 
 // Where the primary is silent, too, the peer may have preferred this one and now lets the other go,
 // each of us without a word: what is left would have one end. So the peer is told, and the one we
-// keep has to show that it has two.
+// keep has to show that it has two. So is it where the one we keep does not serve the same
+// addresses: for those of this one, the peer may go on using it.
 void Keeper::close_spare(const Tunnel& tunnel, Now now, Actions& out) {
   const LocalIndex local = tunnel.local;
+  const std::vector<VpnAddr> served = tunnel.overlay_addrs;
   bool in_use = true;
   for (Tunnel* const used : core_.tunnels.used_beside(tunnel)) {
     lifecycle_.ask_traffic(*used, now, out);
-    if (used->in) continue;
+    if (used->in && used->overlay_addrs == served) continue;
     used->out = true;
     in_use = false;
   }

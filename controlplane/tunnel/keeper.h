@@ -25,7 +25,7 @@ class Keeper {
   // A spare tunnel whose peer has not been heard on it yet.
   [[nodiscard]] bool poll_again(Tunnel& tunnel, Now now);
   [[nodiscard]] std::optional<Refusal> no_longer_good(const Tunnel& tunnel, Now now) const;
-  void on_alive(Tunnel& tunnel, Now now, Actions& out);
+  void on_alive(Tunnel& tunnel, bool tested, Now now, Actions& out);
   void renew(Tunnel& tunnel, std::uint8_t version, Now now, Actions& out);
   // An address that it is used for and that a tunnel would serve in which our certificate of that
   // version is shown.

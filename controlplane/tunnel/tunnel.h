@@ -53,6 +53,7 @@ struct Tunnel {
   bool in = false;
   bool out = true;
   bool doomed = false;         // closed at the next check unless the peer is heard
+  bool tested = false;         // since the last check
   bool asked = false;          // since the last check, because of a stage 1 older than this tunnel
   bool upgrade_tried = false;  // to a newer version of our certificate; a peer may not read it
   std::uint64_t send_counter = 0;

@@ -98,16 +98,17 @@ void Nebula::on_stage_2(const Datagram& datagram, LocalIndex index) {
   pending_.erase(at);
   if (!handshake::verify(reply->claim.certificate, *identity_, net_.now().wall))
     return count_ended("certificate");
-  const VpnAddr peer = reply->claim.certificate.overlay_addrs().front();
+  const auto addrs = reply->claim.certificate.overlay_addrs();
+  const VpnAddr peer = addrs.front();
   OpenSession facts{.local = index,
                     .remote = reply->claim.index,
                     .send_key = std::move(reply->transport.initiator_to_responder),
                     .receive_key = std::move(reply->transport.responder_to_initiator),
                     .remote_addr = datagram.from};
-  if (peer == target) {
+  if (std::ranges::find(addrs, target) != addrs.end()) {
     make_room(peer);
     Tunnel& tunnel = open({.local = index, .peer = peer, .peer_time_ns = reply->claim.time_ns},
-                          std::move(facts));
+                          addrs, std::move(facts));
     count_ended("ok");
     return flush(tunnel, std::move(done.queue));
   }
@@ -131,7 +132,8 @@ void Nebula::on_stage_1(const Datagram& datagram) {
   if (!claim || !handshake::verify(claim->certificate, *identity_, net_.now().wall) ||
       handshake::is_ourselves(claim->certificate, *identity_))
     return count_refused("stage1");
-  const VpnAddr peer = claim->certificate.overlay_addrs().front();
+  const auto addrs = claim->certificate.overlay_addrs();
+  const VpnAddr peer = addrs.front();
   if (const Tunnel* const known = already_seen(peer, body_of(datagram.bytes)))
     return net_.transmit(
         {.from = underlay(), .to = datagram.from, .bytes = known->answer->stage_2});
@@ -148,6 +150,7 @@ void Nebula::on_stage_1(const Datagram& datagram) {
                          .peer = peer,
                          .peer_time_ns = claim->time_ns,
                          .answer = Answer{to_vector(body_of(datagram.bytes)), written->stage_2}},
+                        addrs,
                         {.local = local,
                          .remote = claim->index,
                          .send_key = std::move(written->transport.responder_to_initiator),
@@ -159,7 +162,8 @@ void Nebula::on_stage_1(const Datagram& datagram) {
 
 // --- Tunnels -------------------------------------------------------------------------------
 
-Nebula::Tunnel& Nebula::open(Tunnel tunnel, OpenSession facts) {
+Nebula::Tunnel& Nebula::open(Tunnel tunnel, const std::vector<VpnAddr>& addrs, OpenSession facts) {
+  for (const VpnAddr& addr : addrs) first_of_[addr] = tunnel.peer;
   const LocalIndex local = tunnel.local;
   sessions_.emplace(local, Session{std::move(facts)});
   tunnel.check_at = net_.now().steady + kAliveInterval;
@@ -180,7 +184,8 @@ Nebula::Tunnel* Nebula::primary(const VpnAddr& peer) {
 
 const std::vector<LocalIndex>& Nebula::all(const VpnAddr& peer) const {
   static const std::vector<LocalIndex> kNone;
-  const auto list = by_peer_.find(peer);
+  const auto first = first_of_.find(peer);
+  const auto list = by_peer_.find(first == first_of_.end() ? peer : first->second);
   return list == by_peer_.end() ? kNone : list->second;
 }
 

@@ -86,7 +86,7 @@ class Nebula : public Host {
   void roam(Session& session, const UnderlayAddr& to) { session.facts.remote_addr = to; }
 
   std::map<LocalIndex, Tunnel> tunnels_;
-  std::map<VpnAddr, std::vector<LocalIndex>> by_peer_;  // the primary first
+  std::map<VpnAddr, std::vector<LocalIndex>> by_peer_;  // by its first address; the primary first
   std::map<VpnAddr, Pending> pending_;
   std::vector<std::string> moved_queue_;  // of a race lost: leaves through the new tunnel
 
@@ -100,11 +100,12 @@ class Nebula : public Host {
   void on_stage_2(const Datagram& datagram, LocalIndex index);
   void on_recv_error(const Datagram& datagram, std::uint32_t index);
   void on_data(Session& session, const wire::Header& header, const Datagram& datagram);
-  Tunnel& open(Tunnel tunnel, OpenSession facts);
+  Tunnel& open(Tunnel tunnel, const std::vector<VpnAddr>& addrs, OpenSession facts);
   void flush(Tunnel& tunnel, std::vector<std::string> queue);
 
   std::uint32_t retries_;
   std::map<VpnAddr, std::vector<UnderlayAddr>> remotes_;
+  std::map<VpnAddr, VpnAddr> first_of_;  // of the addresses of who has had a tunnel
   std::uint64_t last_stamp_ = 0;
 };
 

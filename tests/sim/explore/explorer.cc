@@ -119,7 +119,9 @@ void Explorer::try_event(Happening happening, Global after, std::size_t host, Ev
   std::ranges::sort(after.flight);
   after.lost = static_cast<std::uint8_t>(after.lost | taken.lost);
   trace_.push_back(happening);
-  if (states_[host][taken.next].wrong_answers > 1)
+  // Once for each address that it looks for.
+  const std::size_t addresses = scenario_.hosts[host].second.empty() ? 1 : 2;
+  if (states_[host][taken.next].wrong_answers > addresses)
     violation(scenario_.hosts[host].name + " asked a wrong host again");
   visit(after);
   trace_.pop_back();
@@ -221,7 +223,8 @@ void Explorer::apply(Instance& instance, Event event) const {
   switch (event.kind) {
     case EventKind::kStart: {
       const StartSpec& start = scenario_.starts[event.which];
-      return instance.host().send(overlay_of(scenario_.hosts[start.to]), start.text);
+      return instance.host().send(overlays_of(scenario_.hosts[start.to])[start.to_second ? 1 : 0],
+                                  start.text);
     }
     case EventKind::kTimer:
       return instance.fire_timer();

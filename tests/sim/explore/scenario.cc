@@ -5,6 +5,7 @@
 
 #include "tests/sim/nebula.h"
 #include "tests/sim/node.h"
+#include "tests/support/issuer.h"
 
 namespace magnetar::sim::explore {
 namespace {
@@ -38,7 +39,8 @@ std::unique_ptr<Host> make(Net& net, const Scenario& scenario, std::size_t at,
   for (const auto& [peer, where] : spec.believes) {
     std::vector<UnderlayAddr> addrs;
     for (const std::size_t one : where) addrs.push_back(underlay_of(scenario.hosts[one]));
-    host->set_remotes(overlay_of(scenario.hosts[peer]), std::move(addrs));
+    for (const VpnAddr& overlay : overlays_of(scenario.hosts[peer]))
+      host->set_remotes(overlay, addrs);
   }
   return host;
 }
@@ -47,17 +49,27 @@ std::unique_ptr<Host> make(Net& net, const Scenario& scenario, std::size_t at,
 
 VpnAddr overlay_of(const HostSpec& spec) { return VpnAddr{IpAddr::parse(spec.overlay).value()}; }
 
+std::vector<VpnAddr> overlays_of(const HostSpec& spec) {
+  std::vector<VpnAddr> all{overlay_of(spec)};
+  if (!spec.second.empty()) all.push_back(VpnAddr{IpAddr::parse(spec.second).value()});
+  return all;
+}
+
 UnderlayAddr underlay_of(const HostSpec& spec) {
   return {IpAddr::v4(0xc0000200U | (overlay_of(spec).ip.v4_value() & 0xffU)), 4242};
 }
 
 std::vector<Factory> factories_of(const Scenario& scenario, const Budget& budget) {
-  const testing::Authority authority;
+  const testing::Issuer issuer;
   std::vector<Factory> factories;
   for (std::size_t at = 0; at < scenario.hosts.size(); ++at) {
-    auto identity =
-        authority.shared_host(scenario.hosts[at].name, scenario.hosts[at].overlay + "/16",
-                              static_cast<std::uint8_t>(at + 1));
+    const HostSpec& spec = scenario.hosts[at];
+    testing::HostSpec shown{.name = spec.name,
+                            .networks = {spec.overlay + "/16"},
+                            .versions = {scenario.version},
+                            .key = static_cast<std::uint8_t>(at + 1)};
+    if (!spec.second.empty()) shown.networks.push_back(spec.second + "/64");
+    auto identity = issuer.shared_host(shown);
     factories.emplace_back([scenario, at, identity, retries = budget.retries](Net& net) {
       return make(net, scenario, at, identity, retries);
     });
@@ -92,6 +104,16 @@ Scenario wrong_responder(Kind right, Kind wrong) {
                     {"evil", "10.42.0.2", wrong, {{0, {0}}}}},
           .starts = {{0, 1, "for them only"}, {2, 0, "I am them", true}},
           .pairs = {{0, 1}}};
+}
+
+Scenario between_two_addresses(Scenario scenario, bool again) {
+  scenario.name += ", two addresses each";
+  scenario.version = 2;
+  for (HostSpec& host : scenario.hosts)
+    host.second = "fd42::" + host.overlay.substr(host.overlay.rfind('.') + 1);
+  for (StartSpec& start : scenario.starts) start.to_second = start.host != 0;
+  if (again) scenario.starts.push_back({.host = 0, .to = 1, .text = "Hi again", .to_second = true});
+  return scenario;
 }
 
 Scenario only_the_wrong_host() {

@@ -24,6 +24,7 @@ struct HostSpec {
     std::vector<std::size_t> at;
   };
   std::vector<Believes> believes;
+  std::string second = {};  // overlay address
 };
 
 struct StartSpec {
@@ -33,6 +34,7 @@ struct StartSpec {
   // Sent only if there is a tunnel, which may be a broken one: it need not arrive. The others must,
   // unless the network drops them or no answer comes in time.
   bool with_tunnel_only = false;
+  bool to_second = false;  // address of theirs
 };
 
 struct Budget {
@@ -50,9 +52,12 @@ struct Scenario {
   std::vector<StartSpec> starts;
   std::vector<std::pair<std::size_t, std::size_t>> pairs;  // must end with a tunnel that works
   bool hopeless = false;  // nobody is where they are looked for: what is sent is lost
+  int version = 1;        // of the hosts' certificates: 2 where they have second addresses
 };
 
 [[nodiscard]] VpnAddr overlay_of(const HostSpec& spec);
+// The second one after it, if there is one.
+[[nodiscard]] std::vector<VpnAddr> overlays_of(const HostSpec& spec);
 [[nodiscard]] UnderlayAddr underlay_of(const HostSpec& spec);
 [[nodiscard]] std::vector<Factory> factories_of(const Scenario& scenario, const Budget& budget);
 
@@ -62,6 +67,9 @@ struct Scenario {
 [[nodiscard]] Scenario both_start_and_again(Kind other);
 // Cases 3a and 3b: the address of one host may be another's, who answers too, and wants to send.
 [[nodiscard]] Scenario wrong_responder(Kind right, Kind wrong);
+// The same hosts with an address of each family. Those who start both ways do so between different
+// addresses; `again`: and we look for the peer under both.
+[[nodiscard]] Scenario between_two_addresses(Scenario scenario, bool again);
 // Case 3b without end: the only address is the wrong host's.
 [[nodiscard]] Scenario only_the_wrong_host();
 

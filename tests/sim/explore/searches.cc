@@ -25,6 +25,12 @@ std::vector<Search> searches() {
   for (const Kind kind : {Kind::kOurs, Kind::kOld, Kind::kNew})
     all.push_back({wrong_responder(kind, kind), one_soon, two_soon});
   all.push_back({only_the_wrong_host(), one_soon, two_soon});
+  const Budget quiet{.horizon = 400ms};
+  all.push_back({between_two_addresses(both_start(Kind::kOurs, true), true), quiet, one});
+  for (const bool higher : {true, false})
+    all.push_back({between_two_addresses(both_start(Kind::kNew, higher), true), quiet, one});
+  for (const Kind kind : {Kind::kOurs, Kind::kNew})
+    all.push_back({between_two_addresses(wrong_responder(kind, kind), false), quiet, one_soon});
   return all;
 }
 

@@ -286,26 +286,34 @@ TEST(Keeper, AnOldTunnelThatFailsBringsTheNewOneIntoUse) {
   EXPECT_EQ(only<RoutePeer>(r.pair.bob.receive(kAliceAt, packet)).session, r.bobs);
 }
 
-TEST(Keeper, ThePeerThatDecidesMayTurnBackToAnotherTunnel) {
-  for (const bool lower : {true, false}) {
-    SCOPED_TRACE(lower);
-    // Two tunnels that both sides know; alice started both and uses the second.
-    Pair pair;
-    const auto first = pair.stand();
-    ControlHost& host = lower ? pair.alice : pair.bob;
-    const LocalIndex old = lower ? first.alice : first.bob;
-    pair.bob.message(first.bob, MessageType::kTest, 1);
-    pair.alice.traffic.of(first.alice) = {.in = true, .send_counter = kCounterRehandshake};
+// Two tunnels that both sides know; alice started both and uses the second.
+struct BothKnown {
+  Pair pair;
+  Pair::Stood old = pair.stand();
+  LocalIndex alices;
+
+  BothKnown() {
+    pair.bob.message(old.bob, MessageType::kTest, 1);
+    pair.alice.traffic.of(old.alice) = {.in = true, .send_counter = kCounterRehandshake};
     pair.pass(5s);
     const Bytes stage_1 = only<SendDatagram>(pair.alice.tick()).bytes;
     const Actions at_bob = pair.bob.receive(kAliceAt, stage_1);
-    pair.alice.receive(kBobAt, only<SendDatagram>(at_bob).bytes);
+    alices = only<OpenSession>(pair.alice.receive(kBobAt, only<SendDatagram>(at_bob).bytes)).local;
     pair.bob.message(only<OpenSession>(at_bob).local, MessageType::kTest, 0);
-    pair.alice.traffic.of(first.alice).send_counter = 0;
+    pair.alice.traffic.of(old.alice).send_counter = 0;
+  }
+};
+
+TEST(Keeper, ThePeerThatDecidesMayTurnBackToAnotherTunnel) {
+  for (const bool lower : {true, false}) {
+    SCOPED_TRACE(lower);
+    BothKnown both;
+    ControlHost& host = lower ? both.pair.alice : both.pair.bob;
+    const LocalIndex old = lower ? both.old.alice : both.old.bob;
     // The peer sends on the first one all the time.
     std::size_t turned = 0;
     for (int i = 0; i < 3; ++i) {
-      pair.pass(5s);
+      both.pair.pass(5s);
       host.traffic.of(old).in = true;
       const Actions out = host.tick();
       for (const RoutePeer* const route : all<RoutePeer>(out))
@@ -313,6 +321,25 @@ TEST(Keeper, ThePeerThatDecidesMayTurnBackToAnotherTunnel) {
     }
     EXPECT_EQ(turned, lower ? 1U : 0U) << "the lower overlay address follows the higher";
   }
+}
+
+// Else two tunnels that the two sides hold for theirs would take turns for ever.
+TEST(Keeper, TheAnswerToOurTestDoesNotTurnUsBack) {
+  BothKnown both;
+  ControlHost& alice = both.pair.alice;
+  const auto turned_to = [&](std::optional<LocalIndex> heard) {
+    both.pair.pass(5s);
+    if (heard) alice.traffic.of(*heard).in = true;
+    std::optional<LocalIndex> route;
+    for (const RoutePeer* one : all<RoutePeer>(alice.tick())) route = one->session;
+    return route;
+  };
+  EXPECT_EQ(turned_to(both.alices), std::nullopt) << "in use";
+  alice.traffic.of(both.alices).out = true;
+  EXPECT_EQ(turned_to(std::nullopt), std::nullopt) << "silent, and tested";
+  EXPECT_EQ(turned_to(both.old.alice), both.old.alice) << "bob sends there";
+  EXPECT_EQ(turned_to(both.alices), std::nullopt) << "the answer";
+  EXPECT_EQ(turned_to(both.alices), both.alices) << "bob sends there again";
 }
 
 }  // namespace
