@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/base/prefix_set.h"
 
-#include <algorithm>
 #include <array>
 
 namespace magnetar {
@@ -35,15 +34,12 @@ void PrefixSet::add(const Prefix& prefix) {
   V6 v6{};
   std::memcpy(v6.network, network.mapped().data(), sizeof(v6.network));
   std::memcpy(v6.mask, mask.data(), sizeof(v6.mask));
-  v6_.push_back(v6);
-}
-
-bool PrefixSet::contains_v6(const std::byte* addr) const {
-  std::uint64_t value[2];
-  std::memcpy(value, addr, sizeof(value));
-  return std::ranges::any_of(v6_, [&](const V6& v6) {
-    return (value[0] & v6.mask[0]) == v6.network[0] && (value[1] & v6.mask[1]) == v6.network[1];
-  });
+  const bool first = first_v6_.network[0] == 1 && first_v6_.mask[0] == 0;
+  if (first) {
+    first_v6_ = v6;
+  } else {
+    more_v6_.push_back(v6);
+  }
 }
 
 }  // namespace magnetar

@@ -24,6 +24,8 @@ class PrefixSet {
   [[nodiscard]] bool contains(const std::byte* addr, bool v4) const {
     return v4 ? contains_v4(addr) : contains_v6(addr);
   }
+  // The line that an IPv6 address is compared with first; IPv4 needs what the object begins with.
+  [[nodiscard]] const void* v6_line() const { return &first_v6_; }
   [[nodiscard]] bool contains(const IpAddr& addr) const {
     return contains(addr.network_bytes().data(), addr.is_v4());
   }
@@ -38,6 +40,9 @@ class PrefixSet {
   struct V6 {
     std::uint64_t network[2];
     std::uint64_t mask[2];
+    [[nodiscard]] bool matches(const std::uint64_t (&addr)[2]) const {
+      return (((addr[0] & mask[0]) ^ network[0]) | ((addr[1] & mask[1]) ^ network[1])) == 0;
+    }
   };
 
   [[nodiscard]] bool contains_v4(const std::byte* addr) const {
@@ -48,11 +53,21 @@ class PrefixSet {
       if (v4.matches(value)) return true;
     return false;
   }
-  [[nodiscard]] bool contains_v6(const std::byte* addr) const;
+  [[nodiscard]] bool contains_v6(const std::byte* addr) const {
+    std::uint64_t value[2];
+    std::memcpy(value, addr, sizeof(value));
+    if (first_v6_.matches(value)) return true;
+    for (const V6& v6 : more_v6_)
+      if (v6.matches(value)) return true;
+    return false;
+  }
 
-  V4 first_v4_{1, 0};  // matches nothing
+  // The first ones match nothing until they are set. In this order each lies in one line of the
+  // session that it is part of.
+  V4 first_v4_{1, 0};
   std::vector<V4> more_v4_;
-  std::vector<V6> v6_;
+  V6 first_v6_{{1, 0}, {0, 0}};
+  std::vector<V6> more_v6_;
 };
 
 }  // namespace magnetar

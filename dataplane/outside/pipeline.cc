@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
 constexpr std::size_t kDataAhead = 4;
+constexpr std::size_t kSourcesAhead = 2;  // by then the version of the inner packet is at hand
 constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 
 Verdict verdict_of(ReplayVerdict verdict) {
@@ -211,6 +212,11 @@ void OutsidePipeline::deliver(const Facts& facts) {
       const Inbound& ahead = burst_[i + kDataAhead];
       rte_prefetch0(ahead.packet + wire::Header::kSize);
       rte_prefetch0(&ahead.session->session->sources);
+    }
+    if (i + kSourcesAhead < size_) {
+      const Inbound& ahead = burst_[i + kSourcesAhead];
+      if (wire::says_ipv6(ahead.packet + wire::Header::kSize))
+        rte_prefetch0(ahead.session->session->sources.v6_line());
     }
     Inbound& packet = burst_[i];
     Verdict verdict = verdicts_[i];

@@ -52,6 +52,11 @@ inline bool parse_inner_v6(ByteView packet, InnerView& view) {
 
 }  // namespace detail
 
+// What its first byte says, whatever the rest of it is.
+[[nodiscard]] inline bool says_ipv6(const std::byte* packet) {
+  return std::to_integer<unsigned>(*packet) >> 4U == 6;
+}
+
 // A whole IPv4 or IPv6 packet: the header's length is the packet's, and a fragment ends within
 // 65,535 bytes. None: it is not one. `view` points into `packet`.
 [[nodiscard]] inline bool parse_inner(ByteView packet, InnerView& view) {

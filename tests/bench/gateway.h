@@ -30,7 +30,8 @@ class Gateway {
 
   // Overlay 10.0.0.1/8, underlay 192.0.2.1, port 4242. All sessions have the same raw key both
   // ways, in schedules of their own: so anybody can seal for any of them without touching it.
-  Gateway(std::unique_ptr<Aead> aead, std::size_t sessions);
+  // `dual_stack`: each peer, and we, have an IPv6 address besides, fd00::/64.
+  Gateway(std::unique_ptr<Aead> aead, std::size_t sessions, bool dual_stack = false);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
@@ -43,6 +44,10 @@ class Gateway {
   [[nodiscard]] static IpAddr own_overlay() { return IpAddr::v4(0x0a000001); }
   [[nodiscard]] static IpAddr overlay(std::size_t peer) {
     return IpAddr::v4(0x0a400000 + static_cast<std::uint32_t>(peer));
+  }
+  [[nodiscard]] static IpAddr own_overlay6() { return v6(1); }
+  [[nodiscard]] static IpAddr overlay6(std::size_t peer) {
+    return v6(0x400000 + static_cast<std::uint32_t>(peer));
   }
   [[nodiscard]] static UnderlayAddr own() { return {IpAddr::v4(0xc0000201), 4242}; }
   [[nodiscard]] static UnderlayAddr underlay(std::size_t peer) {
@@ -71,7 +76,8 @@ class Gateway {
   [[nodiscard]] BenchPort& inside() { return lanes_[0]->inside; }
 
  private:
-  void add(std::size_t peer, std::uint32_t slots);
+  [[nodiscard]] static IpAddr v6(std::uint32_t host);
+  void add(std::size_t peer, std::uint32_t slots, bool dual_stack);
 
   Grace grace_{kLanes};
   SessionTable table_;

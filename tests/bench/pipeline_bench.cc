@@ -34,8 +34,8 @@ class Measurement {
  public:
   explicit Measurement(const Case& c)
       : case_(c),
-        gateway_(make_ipsec_mb(c.cipher), c.sessions),
-        traffic_(gateway_, c.sizes, c.beyond_cache),
+        gateway_(make_ipsec_mb(c.cipher), c.sessions, c.inner_v6),
+        traffic_(gateway_, c.sizes, c.beyond_cache, 0, c.inner_v6),
         bare_(make_bare_ciphers(c.cipher)) {
     if (!is_drop()) choose_bare();
   }
@@ -57,7 +57,7 @@ class Measurement {
     limits_.erase(limits_.begin(), limits_.begin() + kWarmUp);
     const std::size_t total = std::reduce(case_.sizes.begin(), case_.sizes.end());
     return {.name = case_.name(),
-            .pipeline = case_.pipeline(),
+            .pipeline = case_.pipeline() + (case_.inner_v6 ? "-ipv6" : ""),
             .cipher = std::string(cipher_name(case_.cipher)),
             .size = case_.size,
             .bytes = total / case_.sizes.size(),

@@ -29,6 +29,7 @@ struct Case {
   std::vector<std::uint32_t> sizes;  // of inner packets, in turn
   std::size_t sessions;
   bool beyond_cache;
+  bool inner_v6 = false;  // else the inner packets are IPv4
 
   [[nodiscard]] std::string pipeline() const;
   [[nodiscard]] std::string name() const;

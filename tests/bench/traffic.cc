@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include <rte_mbuf.h>
 #include <unistd.h>
@@ -32,8 +33,11 @@ std::size_t ring_size(std::size_t mean, bool beyond_cache) {
 }  // namespace
 
 Traffic::Traffic(Gateway& gateway, std::span<const std::uint32_t> sizes, bool beyond_cache,
-                 std::size_t lane)
-    : gateway_(gateway), lane_(lane), random_(1 + static_cast<unsigned>(lane)) {
+                 std::size_t lane, bool inner_v6)
+    : gateway_(gateway),
+      lane_(lane),
+      inner_v6_(inner_v6),
+      random_(1 + static_cast<unsigned>(lane)) {
   const std::size_t largest = std::ranges::max(sizes);
   const std::size_t mean = std::reduce(sizes.begin(), sizes.end()) / sizes.size();
   const std::size_t ring = ring_size(mean, beyond_cache);
@@ -75,13 +79,19 @@ void Traffic::make_plain(std::size_t slice) {
   for (std::size_t i = slice * slice_; i < (slice + 1) * slice_; ++i) {
     pick_peer(i);
     // Only the header counts: the rest is whatever the last run left.
-    const Bytes header =
-        testing::ipv4(Gateway::own_overlay(), Gateway::overlay(packets_[i].peer), 0);
-    std::byte* packet = start(i, kOuter + wire::Header::kSize, packets_[i].size);
-    std::ranges::copy(header, packet);
-    store_be<std::uint16_t>(std::span<std::byte, 2>(packet + 2, 2),
-                            static_cast<std::uint16_t>(packets_[i].size));
+    write_inner(start(i, kOuter + wire::Header::kSize, packets_[i].size), i, false);
   }
+}
+
+void Traffic::write_inner(std::byte* at, std::size_t packet, bool from_peer) const {
+  const auto [peer, size] = packets_[packet];
+  IpAddr from = inner_v6_ ? Gateway::own_overlay6() : Gateway::own_overlay();
+  IpAddr to = inner_v6_ ? Gateway::overlay6(peer) : Gateway::overlay(peer);
+  if (from_peer) std::swap(from, to);
+  std::ranges::copy(inner_v6_ ? testing::ipv6(from, to, 0) : testing::ipv4(from, to, 0), at);
+  const std::size_t length = inner_v6_ ? size - 40 : size;
+  store_be<std::uint16_t>(std::span<std::byte, 2>(at + (inner_v6_ ? 4 : 2), 2),
+                          static_cast<std::uint16_t>(length));
 }
 
 void Traffic::make_sealed(std::size_t slice, Flaw flaw) {
@@ -94,8 +104,7 @@ void Traffic::make_sealed(std::size_t slice, Flaw flaw) {
     std::byte* text = header + wire::Header::kSize;
     outer_.write_before(header, kOverhead + size);
     std::ranges::copy(Gateway::underlay(peer).ip.network_bytes(), frame + 26);
-    std::ranges::copy(testing::ipv4(Gateway::overlay(peer), Gateway::own_overlay(), 0), text);
-    store_be<std::uint16_t>(std::span<std::byte, 2>(text + 2, 2), static_cast<std::uint16_t>(size));
+    write_inner(text, i, true);
     LocalIndex index = gateway_.index(peer);
     while (flaw == Flaw::kUnknownIndex && gateway_.knows(index))
       index = LocalIndex{static_cast<std::uint32_t>(random_()) << 1U};

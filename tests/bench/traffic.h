@@ -24,9 +24,10 @@ class Traffic {
 
   // `sizes`: of the inner packets, in turn. `beyond_cache`: the ring is larger than the L3 cache,
   // else it fits a quarter of the L2 cache and has one slice. `lane`: of the gateway, whose cipher
-  // seals for the peers, so that each thread may have a Traffic of its own.
+  // seals for the peers, so that each thread may have a Traffic of its own. `inner_v6`: of a
+  // gateway with both families.
   Traffic(Gateway& gateway, std::span<const std::uint32_t> sizes, bool beyond_cache,
-          std::size_t lane = 0);
+          std::size_t lane = 0, bool inner_v6 = false);
   ~Traffic();
   Traffic(const Traffic&) = delete;
   Traffic& operator=(const Traffic&) = delete;
@@ -49,10 +50,13 @@ class Traffic {
     std::uint32_t size = 0;
   };
   void pick_peer(std::size_t packet);
+  // The first bytes of an inner packet to or from a peer.
+  void write_inner(std::byte* at, std::size_t packet, bool from_peer) const;
   std::byte* start(std::size_t packet, std::size_t offset, std::size_t size);
 
   Gateway& gateway_;
   std::size_t lane_;
+  bool inner_v6_;
   testing::Pool pool_;
   std::size_t slice_ = 0;
   std::vector<rte_mbuf*> mbufs_;

@@ -22,13 +22,17 @@ inline Bytes ipv4(IpAddr from, IpAddr to, std::size_t payload) {
   return packet;
 }
 
-inline Bytes ipv6(std::string_view from, std::string_view to, std::size_t payload) {
+inline Bytes ipv6(const IpAddr& from, const IpAddr& to, std::size_t payload) {
   Bytes packet(40 + payload, std::byte{0xcd});
   packet[0] = std::byte{0x60};
   store_be<std::uint16_t>(std::span(packet).subspan<4, 2>(), static_cast<std::uint16_t>(payload));
-  std::ranges::copy(IpAddr::parse(from)->network_bytes(), packet.begin() + 8);
-  std::ranges::copy(IpAddr::parse(to)->network_bytes(), packet.begin() + 24);
+  std::ranges::copy(from.network_bytes(), packet.begin() + 8);
+  std::ranges::copy(to.network_bytes(), packet.begin() + 24);
   return packet;
+}
+
+inline Bytes ipv6(std::string_view from, std::string_view to, std::size_t payload) {
+  return ipv6(*IpAddr::parse(from), *IpAddr::parse(to), payload);
 }
 
 }  // namespace magnetar::testing
