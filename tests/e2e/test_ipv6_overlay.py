@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """IPv6 inside and outside, each with either, and what the kernel says on its own in IPv6."""
 
+import contextlib
 import re
 import socket
 import struct
@@ -100,6 +101,50 @@ def from_behind(space, source, there, address, port=7000):
         for _ in range(3):
             sender.sendto(b"hello", (address, port))
         return [sink.recvfrom(16)[1][0] for _ in range(3)]
+
+
+PATH_MTU = {4: (socket.IPPROTO_IP, 10, 14), 6: (socket.IPPROTO_IPV6, 23, 24)}  # level, discover, MTU
+
+
+@pytest.mark.parametrize("family", [4, 6], ids=["frag-needed", "packet-too-big"])
+def test_a_sender_behind_the_gateway_is_told_what_fits(lab, family):
+    """Linux on both sides of the inside: the gateway's kernel answers a packet that the TUN device has
+    no room for, and the sender keeps to it. Fails when the device has another MTU than the tunnels."""
+    gateway, host = start(lab, ours=NETWORKS_OF_GATEWAY)
+    [client] = lab.network.add("client")
+    client.ip("link", "add", "up0", "type", "veth", "peer", "name", "lan0", "netns",
+              gateway.space.name)
+    for space, device, last in ((client, "up0", 2), (gateway.space, "lan0", 1)):
+        space.ip("link", "set", device, "up")
+        for network in NETWORKS_OF_GATEWAY:
+            base, bits = network.split("/")
+            address = f"{base}{last}" if ":" in base else f"{base.removesuffix('0')}{last}"
+            space.ip("address", "add", f"{address}/{bits}", "dev", device)
+    client.ip(f"-{family}", "route", "add", "default", "via", BEHIND_GATEWAY[family])
+    gateway.space.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    assert ping(gateway.space, HOST[family], count=3).lost == 0
+
+    level, discover, mtu = PATH_MTU[family]
+    with udp_socket(host.space, (HOST[family], 7000), 2) as sink, \
+            udp_socket(client, ("0.0.0.0" if family == 4 else "::", 0)) as sender:
+        sender.setsockopt(level, discover, 2)  # DO: nothing is fragmented
+        sender.connect((HOST[family], 7000))
+
+        def told():
+            with contextlib.suppress(OSError):  # EMSGSIZE once it knows
+                sender.send(bytes(1400))
+            return sender.getsockopt(level, mtu) == 1300
+
+        wait_for(told, "the sender to learn that 1,300 bytes fit")
+        largest = bytes(1300 - {4: 28, 6: 48}[family])
+
+        def goes():
+            with contextlib.suppress(OSError):  # what was said of an earlier one may come now
+                return sender.send(largest) == len(largest)
+
+        wait_for(goes, "the largest that fits to leave")
+        assert sink.recv(2000) == largest
+    assert_balanced(gateway)
 
 
 # What must not reach a tunnel.
