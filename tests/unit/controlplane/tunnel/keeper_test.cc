@@ -331,7 +331,8 @@ TEST(Keeper, TheAnswerToOurTestDoesNotTurnUsBack) {
     both.pair.pass(5s);
     if (heard) alice.traffic.of(*heard).in = true;
     std::optional<LocalIndex> route;
-    for (const RoutePeer* one : all<RoutePeer>(alice.tick())) route = one->session;
+    const Actions out = alice.tick();
+    for (const RoutePeer* one : all<RoutePeer>(out)) route = one->session;
     return route;
   };
   EXPECT_EQ(turned_to(both.alices), std::nullopt) << "in use";

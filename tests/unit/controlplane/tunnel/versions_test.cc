@@ -266,7 +266,8 @@ TEST(Versions, AnUpgradeThatIsNotAnsweredIsTriedOnce) {
   for (int i = 0; i < 600; ++i) {
     network.alice.traffic.of(network.local_alice).in = true;
     network.alice.pass(100ms);
-    for (const SendDatagram* sent : all<SendDatagram>(network.alice.tick())) {
+    const Actions out = network.alice.tick();
+    for (const SendDatagram* sent : all<SendDatagram>(out)) {
       EXPECT_EQ(payload_of(sent->bytes, Curve::k25519).certificate_version, 2U);
       ++attempts;
     }
