@@ -37,6 +37,7 @@ class SystemRandom final : public RandomSource {
 };
 
 bool show(std::string_view text) {
+  if (text.empty()) return true;  // may have no address, which fwrite() must not be given
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   return std::fflush(stdout) == 0 && written;
 }
