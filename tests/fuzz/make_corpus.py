@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the seed corpora in corpus/ from ../vectors. Run it again when those change; what it writes
-is committed. The corpus of the configuration is written by hand."""
+"""Writes the seed corpora in corpus/, from ../vectors where there are such. Run it again when those
+change; what it writes is committed. The corpus of the configuration is written by hand."""
 import base64
 import json
 import pathlib
 import shutil
+import struct
 
 HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
@@ -146,9 +147,44 @@ def handshakes():
         yield f"p256-{name}", bytes([2 + choice]) + key + key + payload
 
 
+def transport(v4, tcp, payload, number=0):
+    """The number-th packet of a stream; checksums are left to the target, which mends them."""
+    options = bytes([1, 1, 8, 10]) + struct.pack(">II", 7, 9)
+    if tcp:
+        sequence = 1000 + number * len(payload)
+        l4 = struct.pack(">HHIIBBHHH", 1000, 2000, sequence, 5, 0x80, 0x10, 500, 0, 0) + options
+    else:
+        l4 = struct.pack(">HHHH", 1000, 2000, 8 + len(payload), 0)
+    size = len(l4) + len(payload)
+    protocol = 6 if tcp else 17
+    if v4:
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + size, 100 + number, 0x4000, 64, protocol, 0)
+        ip += bytes([10, 42, 0, 1, 10, 42, 0, 2])
+    else:
+        ip = struct.pack(">IHBB", 0x60000000, size, protocol, 64)
+        ip += bytes([0xFD] + [0] * 14 + [1]) + bytes([0xFD] + [0] * 14 + [2])
+    return ip + l4 + payload
+
+
+def offloads():
+    for v4 in (True, False):
+        for tcp in (True, False):
+            name = f"{'tcp' if tcp else 'udp'}{4 if v4 else 6}"
+            gso_type = 5 if not tcp else 1 if v4 else 4
+            places = (20 if v4 else 40, 16 if tcp else 6)
+            packet = transport(v4, tcp, bytes(range(250)) * 3)
+            for kind, gso in (("many", (gso_type, 60, 300)), ("one", (0, 0, 0))):
+                yield f"{name}-{kind}", b"\0" + struct.pack("=BBHHHH", 1, *gso, *places) + packet
+            burst = b""
+            for number in range(4):
+                packet = transport(v4, tcp, bytes([number]) * (40 if number < 3 else 9), number)
+                burst += bytes([0, len(packet)]) + packet
+            yield f"{name}-burst", b"\1" + burst
+
+
 def main():
     corpora = {"header": headers, "payload": payloads, "certificate": certificates,
-               "handshake": handshakes}
+               "handshake": handshakes, "offload": offloads}
     for name, seeds in corpora.items():
         folder = CORPUS / name
         shutil.rmtree(folder, ignore_errors=True)
