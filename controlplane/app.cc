@@ -155,6 +155,7 @@ void App::announce() {
     std::string line = "event=\"port open\" side=" + port.side;
     line += " name=" + ops::logfmt_value(port.name) + " backend=" + port.backend;
     line += " queues=" + std::to_string(port.queues) + " mtu=" + std::to_string(port.mtu);
+    if (!port.offloads.empty()) line += " offloads=" + ops::logfmt_value(port.offloads);
     if (!port.note.empty()) line += " note=" + ops::logfmt_value(port.note);
     ops::log(LogLevel::kInfo, line);
   }

@@ -129,6 +129,8 @@ void App::fill_ports(ops::Snapshot& out) {
     inside.addresses.push_back(network.to_string());
   inside.queues = config_.inside.queues;
   inside.mtu = config_.inside.mtu;
+  inside.offloads = plane_->inside().offloads();
+  inside.note = plane_->inside().note();
   out.ports = {std::move(outside), std::move(inside)};
 }
 

@@ -143,6 +143,7 @@ Result<void, DeviceError> DataPlane::open_inside() {
   auto inside = TunPort::open({.name = config_.inside.name,
                                .mtu = config_.inside.mtu,
                                .queues = std::min(config_.inside.queues, workers),
+                               .offloads = config_.inside.offloads,
                                .addresses = config_.identity->widest().networks},
                               pool_.get());
   if (!inside) return fail(std::move(inside).error());
@@ -173,7 +174,8 @@ void DataPlane::make_workers() {
   for (std::uint16_t i = 0; i < count; ++i) {
     auto lane = std::make_unique<Lane>();
     lane->outside = outside_->queue_for_worker(i, dealt(i, 0, outside_queues));
-    lane->inside = inside_->queue_for_worker(i, dealt(i, outside_queues, inside_queues));
+    lane->inside =
+        inside_->queue_for_worker(i, dealt(i, outside_queues, inside_queues), lane->stats);
     lanes_.push_back(std::move(lane));
   }
   spread(&Lane::outside, &WorkerStats::outside, wire::outside_flow, 0, outside_queues);

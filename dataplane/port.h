@@ -17,7 +17,7 @@ class PortQueue {
   // Fills the front of `into`; returns how many. The caller owns the mbufs. Each has at least 128
   // bytes of headroom and 64 of tailroom, and is one contiguous segment.
   virtual std::uint16_t receive(std::span<rte_mbuf*> into) = 0;
-  // Takes packets from the front; returns how many it took. The caller keeps the rest.
+  // Takes packets; returns how many. The caller keeps the others, which are behind those then.
   virtual std::uint16_t transmit(std::span<rte_mbuf*> packets) = 0;
 };
 

@@ -56,14 +56,15 @@ std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> pack
                      Verdict when_full) {
   if (packets.empty()) return 0;
   // Sizes are taken first: what the port has taken is no longer ours to look at.
-  std::array<std::uint32_t, kBurst> sizes;
-  for (std::size_t i = 0; i < packets.size(); ++i) sizes[i] = packets[i]->pkt_len;
-  const std::size_t taken = port.transmit(packets);
   std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < taken; ++i) bytes += sizes[i];
+  for (const rte_mbuf* mbuf : packets) bytes += mbuf->pkt_len;
+  const std::size_t taken = port.transmit(packets);
+  for (rte_mbuf* mbuf : packets.subspan(taken)) {
+    bytes -= mbuf->pkt_len;
+    exits.drop(mbuf, when_full);
+  }
   side.tx_packets.add(taken);
   side.tx_bytes.add(bytes);
-  for (rte_mbuf* mbuf : packets.subspan(taken)) exits.drop(mbuf, when_full);
   return taken;
 }
 

@@ -44,6 +44,7 @@ std::string port_line(const json& port) {
                   joined(port, "addresses"), count_of(port, "mtu"), count_of(port, "queues"),
                   count_of(port, "queues") == 1 ? "queue" : "queues");
   if (field(port, "mac").is_string()) line += ", " + text_of(port, "mac");
+  if (field(port, "offloads").is_string()) line += ", offloads: " + text_of(port, "offloads");
   if (count_of(port, "rx_missed") > 0)
     line += fmt::format(", {} packets missed", grouped(count_of(port, "rx_missed")));
   line = pair_line(text_of(port, "side"), line);

@@ -35,6 +35,7 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
   compare(keys, "inside.name", a->inside.name, b->inside.name);
   compare(keys, "inside.mtu", a->inside.mtu, b->inside.mtu);
   compare(keys, "inside.queues", a->inside.queues, b->inside.queues);
+  compare(keys, "inside.offloads", a->inside.offloads, b->inside.offloads);
   compare(keys, "workers.cores", a->workers.cores, b->workers.cores);
   compare(keys, "workers.control_core", a->workers.control_core, b->workers.control_core);
   compare(keys, "workers.memory", a->workers.memory, b->workers.memory);

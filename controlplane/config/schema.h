@@ -37,6 +37,7 @@ struct Inside {
   std::string name = "magnetar0";
   std::uint16_t mtu = 1300;
   std::uint16_t queues = 1;
+  bool offloads = true;
 };
 
 enum class Memory : std::uint8_t { kAuto, kHugepages, kOrdinary };

@@ -94,6 +94,7 @@ Inside read_inside(const toml::table& root, Report& report) {
                "an interface name is 1 to 15 visible characters without / : and %");
   section.number("mtu", to.mtu, {576, 9000}, "the MTU is 576 to 9000 bytes");
   section.number("queues", to.queues, {1, 64}, "1 to 64 queues are possible");
+  section.boolean("offloads", to.offloads);
   return to;
 }
 

@@ -43,6 +43,7 @@ json port_json(const PortView& port) {
           {"mac", text_or_null(port.mac)},
           {"queues", port.queues},
           {"mtu", port.mtu},
+          {"offloads", text_or_null(port.offloads)},
           {"note", text_or_null(port.note)},
           {"rx_missed", port.rx_missed}};
 }

@@ -21,7 +21,8 @@ struct PortView {
   std::string mac;
   unsigned queues = 1;
   unsigned mtu = 0;
-  std::string note;  // what would be faster and how to get it; may be empty
+  std::string offloads;  // in force; empty: the port has none
+  std::string note;      // what would be faster and how to get it; may be empty
   std::uint64_t rx_missed = 0;
 };
 

@@ -32,6 +32,7 @@ enum class Verdict : std::uint8_t {
   kInsideFull,
   // inside
   kInsideMalformed,
+  kBadOffload,
   kNotOurSource,
   kNoRoute,
   kToOurselves,
@@ -77,6 +78,8 @@ inline constexpr std::array<VerdictRule, kVerdicts> kVerdictRules{{
      "relayed packet, and this version is no relay"},
     {Verdict::kInsideFull, "inside_full", "inside device takes no more"},
     {Verdict::kInsideMalformed, "inside_malformed", "packet from inside is not a whole IP packet"},
+    {Verdict::kBadOffload, "bad_offload",
+     "packet from inside does not agree with what the kernel says of its segments or checksum"},
     {Verdict::kNotOurSource, "not_our_source",
      "source is neither our overlay address nor behind us"},
     {Verdict::kNoRoute, "no_route", "destination is outside the overlay networks"},

@@ -12,8 +12,13 @@
 namespace magnetar {
 namespace {
 
-short base_flags(TunKind kind) {
-  return static_cast<short>((kind == TunKind::kTun ? IFF_TUN : IFF_TAP) | IFF_NO_PI);
+// Linux 6.2 and newer; not in the headers of Debian 12.
+constexpr unsigned kUso4 = 0x20;
+constexpr unsigned kUso6 = 0x40;
+
+int flags_of(TunFlags flags) {
+  return (flags.kind == TunKind::kTun ? IFF_TUN : IFF_TAP) | IFF_NO_PI |
+         (flags.multi_queue ? IFF_MULTI_QUEUE : 0) | (flags.vnet_header ? IFF_VNET_HDR : 0);
 }
 
 Result<UniqueFd, DeviceError> attach(std::string& name, int flags) {
@@ -39,14 +44,37 @@ Result<UniqueFd, DeviceError> attach(std::string& name, int flags) {
 
 }  // namespace
 
-Result<UniqueFd, DeviceError> create_tun(std::string& name, TunKind kind, bool multi_queue) {
+Result<UniqueFd, DeviceError> create_tun(std::string& name, TunFlags flags) {
   // Without IFF_TUN_EXCL we would join another process's multi-queue device.
-  return attach(name, base_flags(kind) | IFF_TUN_EXCL | (multi_queue ? IFF_MULTI_QUEUE : 0));
+  return attach(name, flags_of(flags) | IFF_TUN_EXCL);
 }
 
-Result<UniqueFd, DeviceError> add_tun_queue(const std::string& name, TunKind kind) {
+Result<UniqueFd, DeviceError> add_tun_queue(const std::string& name, TunFlags flags) {
   std::string existing = name;
-  return attach(existing, base_flags(kind) | IFF_MULTI_QUEUE);
+  return attach(existing, flags_of(flags));
+}
+
+TunOffloads set_tun_offloads(int fd) {
+  constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+  struct Step {
+    unsigned flags;
+    TunOffloads offloads;
+  };
+  constexpr Step kSteps[] = {
+      {kTcp | TUN_F_TSO_ECN | kUso4 | kUso6, {true, true, true, true}},
+      {kTcp | TUN_F_TSO_ECN, {true, true, true, false}},
+      {kTcp, {true, true, false, false}},
+      {TUN_F_CSUM, {true, false, false, false}},
+  };
+  for (const Step& step : kSteps)
+    if (ioctl(fd, TUNSETOFFLOAD, step.flags) == 0) return step.offloads;
+  return {};
+}
+
+std::string TunOffloads::text() const {
+  if (!checksum) return "none";
+  return std::string("checksum") + (tcp ? ", tso4, tso6" : "") + (tcp_ecn ? ", ecn" : "") +
+         (udp ? ", uso4, uso6" : "");
 }
 
 }  // namespace magnetar

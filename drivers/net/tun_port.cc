@@ -1,79 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/net/tun_port.h"
 
-#include <array>
-
 #include <net/if.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet6.h>
 #include <rte_mbuf.h>
-#include <unistd.h>
 
 #include "dataplane/base/check.h"
 #include "drivers/net/netlink.h"
 #include "drivers/net/rtnl.h"
 #include "drivers/net/tun_device.h"
+#include "drivers/net/tun_queue.h"
 
 namespace magnetar {
 namespace {
-
-constexpr std::uint16_t kTailroom = 64;  // what PortQueue promises
-
-class TunQueue final : public PortQueue {
- public:
-  TunQueue(std::optional<int> read_fd, int write_fd, rte_mempool* pool)
-      : read_fd_(read_fd), write_fd_(write_fd), pool_(pool) {}
-  ~TunQueue() override { rte_pktmbuf_free_bulk(spares_.data(), spare_count_); }
-  TunQueue(const TunQueue&) = delete;
-  TunQueue& operator=(const TunQueue&) = delete;
-
-  std::uint16_t receive(std::span<rte_mbuf*> into) override {
-    if (!read_fd_) return 0;
-    std::uint16_t count = 0;
-    while (count < into.size()) {
-      rte_mbuf* packet = spare();
-      if (packet == nullptr) break;
-      const auto room = static_cast<std::size_t>(rte_pktmbuf_tailroom(packet) - kTailroom);
-      const ssize_t got = read(*read_fd_, rte_pktmbuf_mtod(packet, void*), room);
-      if (got <= 0) break;
-      packet->data_len = static_cast<std::uint16_t>(got);
-      packet->pkt_len = static_cast<std::uint32_t>(got);
-      --spare_count_;
-      into[count++] = packet;
-    }
-    return count;
-  }
-
-  std::uint16_t transmit(std::span<rte_mbuf*> packets) override {
-    std::uint16_t count = 0;
-    for (rte_mbuf* packet : packets) {
-      const ssize_t put = write(write_fd_, rte_pktmbuf_mtod(packet, void*), packet->data_len);
-      if (put != packet->data_len) break;
-      ++count;
-    }
-    rte_pktmbuf_free_bulk(packets.data(), count);
-    return count;
-  }
-
- private:
-  // The buffer that the next packet is read into: kept when there is none, so that polling an idle
-  // device costs one read() and no allocation.
-  rte_mbuf* spare() {
-    if (spare_count_ == 0) {
-      if (rte_pktmbuf_alloc_bulk(pool_, spares_.data(), kSpares) != 0) return nullptr;
-      spare_count_ = kSpares;
-    }
-    return spares_[spare_count_ - 1];
-  }
-
-  static constexpr unsigned kSpares = 32;
-
-  std::optional<int> read_fd_;
-  int write_fd_;
-  rte_mempool* pool_;
-  std::array<rte_mbuf*, kSpares> spares_{};
-  unsigned spare_count_ = 0;
-};
 
 // Keeps the kernel from giving the device an IPv6 link-local address and talking on it (router
 // solicitations, multicast listener reports): nobody in the overlay could answer. Best effort.
@@ -100,49 +40,75 @@ Result<void, DeviceError> configure(int link_index, const TunOptions& options) {
 }  // namespace
 
 struct TunPort::Impl {
+  [[nodiscard]] Result<void, DeviceError> create(const TunOptions& options);
+
   std::string name;
   int link_index = 0;
   rte_mempool* pool = nullptr;
+  bool vnet_header = false;
+  TunOffloads offloads;
+  std::string offloads_text;
   std::vector<UniqueFd> queues;
 };
 
 TunPort::TunPort() : impl_(std::make_unique<Impl>()) {}
 TunPort::~TunPort() = default;
 
+// The device and all its queues.
+Result<void, DeviceError> TunPort::Impl::create(const TunOptions& options) {
+  const TunFlags flags{
+      .kind = TunKind::kTun, .multi_queue = options.queues > 1, .vnet_header = options.offloads};
+  name = options.name;
+  auto first = create_tun(name, flags);
+  if (!first) return fail(std::move(first).error());
+  queues.push_back(std::move(*first));
+  while (queues.size() < options.queues) {
+    auto next = add_tun_queue(name, flags);
+    if (!next) return fail(std::move(next).error());
+    queues.push_back(std::move(*next));
+  }
+  vnet_header = options.offloads;
+  if (vnet_header) offloads = set_tun_offloads(queues.front().get());
+  offloads_text = vnet_header ? offloads.text() : "off";
+  return {};
+}
+
 Result<std::unique_ptr<TunPort>, DeviceError> TunPort::open(const TunOptions& options,
                                                             rte_mempool* pool) {
-  constexpr unsigned kOverhead = RTE_PKTMBUF_HEADROOM + kTailroom;
+  constexpr unsigned kOverhead = RTE_PKTMBUF_HEADROOM + kTunTailroom;
   if (rte_pktmbuf_data_room_size(pool) < kOverhead + options.mtu)
     return fail(DeviceError{options.name + ": packets of mtu " + std::to_string(options.mtu) +
                             " do not fit the packet buffers"});
   std::unique_ptr<TunPort> port(new TunPort);
   Impl& impl = *port->impl_;
-  impl.name = options.name;
   impl.pool = pool;
-  auto first = create_tun(impl.name, TunKind::kTun, options.queues > 1);
-  if (!first) return fail(std::move(first).error());
-  impl.queues.push_back(std::move(*first));
-  while (impl.queues.size() < options.queues) {
-    auto next = add_tun_queue(impl.name, TunKind::kTun);
-    if (!next) return fail(std::move(next).error());
-    impl.queues.push_back(std::move(*next));
-  }
+  if (auto done = impl.create(options); !done) return fail(std::move(done).error());
   impl.link_index = static_cast<int>(if_nametoindex(impl.name.c_str()));
   if (auto done = configure(impl.link_index, options); !done) return fail(std::move(done).error());
   return port;
 }
 
 std::unique_ptr<PortQueue> TunPort::queue_for_worker(std::uint16_t worker,
-                                                     std::optional<std::uint16_t> rx_queue) {
+                                                     std::optional<std::uint16_t> rx_queue,
+                                                     WorkerStats& stats) {
   MAGNETAR_CHECK(!rx_queue || *rx_queue < impl_->queues.size());
-  std::optional<int> read_fd;
-  if (rx_queue) read_fd = impl_->queues[*rx_queue].get();
+  TunDescriptors fds;
+  if (rx_queue) fds.read = impl_->queues[*rx_queue].get();
   // Any number of threads may write to one descriptor; spreading them keeps them apart.
-  const int write_fd = read_fd.value_or(impl_->queues[worker % impl_->queues.size()].get());
-  return std::make_unique<TunQueue>(read_fd, write_fd, impl_->pool);
+  fds.write = fds.read.value_or(impl_->queues[worker % impl_->queues.size()].get());
+  if (!impl_->vnet_header) return make_tun_queue(fds, impl_->pool);
+  const offload::CoalesceRules rules{.tcp = impl_->offloads.tcp, .udp = impl_->offloads.udp};
+  return make_tun_offload_queue(fds, impl_->pool, rules, stats);
 }
 
 const std::string& TunPort::name() const { return impl_->name; }
+const std::string& TunPort::offloads() const { return impl_->offloads_text; }
+std::string TunPort::note() const {
+  if (!impl_->vnet_header) return "many packets at once are faster: inside.offloads = true";
+  if (!impl_->offloads.tcp) return "this kernel gives and takes one packet at a time";
+  if (!impl_->offloads.udp) return "UDP many packets at once needs Linux 6.2 or newer";
+  return {};
+}
 int TunPort::link_index() const { return impl_->link_index; }
 
 }  // namespace magnetar

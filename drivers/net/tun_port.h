@@ -11,6 +11,7 @@
 #include "dataplane/base/addr.h"
 #include "dataplane/base/result.h"
 #include "dataplane/port.h"
+#include "dataplane/stats.h"
 #include "drivers/eal.h"
 
 struct rte_mempool;
@@ -21,6 +22,7 @@ struct TunOptions {
   std::string name = "magnetar0";
   std::uint16_t mtu = 1300;
   std::uint16_t queues = 1;
+  bool offloads = true;           // many packets a system call, where the kernel can
   std::vector<Prefix> addresses;  // set on the device; the kernel adds their networks as routes
 };
 
@@ -30,10 +32,14 @@ class TunPort {
   [[nodiscard]] static Result<std::unique_ptr<TunPort>, DeviceError> open(const TunOptions& options,
                                                                           rte_mempool* pool);
   ~TunPort();
-  // The view of one worker; `rx_queue` none: this worker only writes. Valid as long as *this.
+  // The view of one worker; `rx_queue` none: this worker only writes. Valid as long as *this and
+  // the worker's `stats`.
   [[nodiscard]] std::unique_ptr<PortQueue> queue_for_worker(std::uint16_t worker,
-                                                            std::optional<std::uint16_t> rx_queue);
-  [[nodiscard]] const std::string& name() const;  // as the kernel chose it
+                                                            std::optional<std::uint16_t> rx_queue,
+                                                            WorkerStats& stats);
+  [[nodiscard]] const std::string& name() const;      // as the kernel chose it
+  [[nodiscard]] const std::string& offloads() const;  // in force, as text
+  [[nodiscard]] std::string note() const;             // what would be faster, and how to get it
   [[nodiscard]] int link_index() const;
 
  private:

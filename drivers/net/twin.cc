@@ -31,7 +31,7 @@ Twin::~Twin() { ::close(fd_); }
 Result<std::unique_ptr<Twin>, DeviceError> Twin::open(const std::string& name, const MacAddr& mac,
                                                       unsigned mtu) {
   std::string created = name;
-  auto fd = create_tun(created, TunKind::kTap, false);
+  auto fd = create_tun(created, {.kind = TunKind::kTap});
   if (!fd) return fail(std::move(fd).error());
   if (auto done = set_mac(fd->get(), created, mac); !done) return fail(std::move(done).error());
   const auto index = static_cast<int>(if_nametoindex(created.c_str()));

@@ -29,7 +29,7 @@ certificate    gateway-1, 100 days left, until 2027-01-15T08:00:00Z
 authority      root, 1,257 days left, until 2030-03-17T17:46:40Z
 outside        eth1 (af_packet), 192.0.2.10/24, mtu 1500, 1 queue, 02:00:00:00:00:01, 7 packets missed
                af_xdp would be faster
-inside         magnetar0 (tun), -, mtu 1300, 2 queues
+inside         magnetar0 (tun), -, mtu 1300, 2 queues, offloads: checksum, tso4, tso6
 worker 0       core 1, 25.0 % busy
 tunnels        1 up, 1 pending
 configuration  loaded 2026-09-21T14:13:20Z

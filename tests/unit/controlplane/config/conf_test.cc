@@ -65,6 +65,7 @@ TEST(Conf, TheCommentedFileShowsTheDefaults) {
   EXPECT_EQ(config.inside.name, defaults.inside.name);
   EXPECT_EQ(config.inside.mtu, defaults.inside.mtu);
   EXPECT_EQ(config.inside.queues, defaults.inside.queues);
+  EXPECT_EQ(config.inside.offloads, defaults.inside.offloads);
   EXPECT_EQ(config.workers.cores, defaults.workers.cores);
   EXPECT_EQ(config.workers.control_core, defaults.workers.control_core);
   EXPECT_EQ(config.workers.memory, defaults.workers.memory);

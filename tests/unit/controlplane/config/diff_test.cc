@@ -52,6 +52,7 @@ TEST(Diff, NamesWhatNeedsARestart) {
       {"inside.name", [](Config& c) { c.inside.name = "tun7"; }},
       {"inside.mtu", [](Config& c) { c.inside.mtu = 1400; }},
       {"inside.queues", [](Config& c) { c.inside.queues = 2; }},
+      {"inside.offloads", [](Config& c) { c.inside.offloads = false; }},
       {"workers.cores", [](Config& c) { c.workers.cores = {0}; }},
       {"workers.control_core", [](Config& c) { c.workers.control_core = 1; }},
       {"workers.memory", [](Config& c) { c.workers.memory = Memory::kHugepages; }},

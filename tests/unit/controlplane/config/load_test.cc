@@ -62,6 +62,7 @@ device = "tun"
 name = "overlay"
 mtu = 8900
 queues = 2
+offloads = false
 [workers]
 cores = [3, 2]
 control_core = 1
@@ -99,6 +100,7 @@ format = "json"
   EXPECT_EQ(config.inside.name, "overlay");
   EXPECT_EQ(config.inside.mtu, 8900);
   EXPECT_EQ(config.inside.queues, 2);
+  EXPECT_FALSE(config.inside.offloads);
   EXPECT_EQ(config.workers.cores, (std::vector<unsigned>{3, 2}));
   EXPECT_EQ(config.workers.control_core, 1U);
   EXPECT_EQ(config.workers.memory, Memory::kOrdinary);

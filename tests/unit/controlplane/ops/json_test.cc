@@ -27,9 +27,9 @@ TEST(OpsJson, StatusHoldsWhatTheContractLists) {
              "days_left": 1158}],
     "ports": [{"side": "outside", "name": "eth1", "backend": "af_packet",
                "addresses": ["192.0.2.10/24"], "mac": "02:00:00:00:00:01", "queues": 1,
-               "mtu": 1500, "note": "af_xdp would be faster", "rx_missed": 7},
+               "mtu": 1500, "offloads": null, "note": "af_xdp would be faster", "rx_missed": 7},
               {"side": "inside", "name": "magnetar0", "backend": "tun", "addresses": [],
-               "mac": null, "queues": 2, "mtu": 1300, "note": null, "rx_missed": 0}],
+               "mac": null, "queues": 2, "mtu": 1300, "offloads": "checksum, tso4, tso6", "note": null, "rx_missed": 0}],
     "workers": [{"worker": 0, "core": 1, "busy_ratio": 0.25, "idle_ratio": 0.75}],
     "tunnels": {"up": 1, "pending": 1},
     "last_reload": {"successful": true, "at": "2026-09-21T14:13:20Z"}

@@ -22,6 +22,7 @@ inline ops::Snapshot sample_snapshot() {
               .mac = "02:00:00:00:00:01",
               .queues = 1,
               .mtu = 1500,
+              .offloads = "",
               .note = "af_xdp would be faster",
               .rx_missed = 7},
              {.side = "inside",
@@ -31,6 +32,7 @@ inline ops::Snapshot sample_snapshot() {
               .mac = "",
               .queues = 2,
               .mtu = 1300,
+              .offloads = "checksum, tso4, tso6",
               .note = "",
               .rx_missed = 0}};
   s.workers = {{.worker = 0,

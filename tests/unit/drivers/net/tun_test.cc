@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/udp.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 #include "drivers/net/netlink.h"
 #include "drivers/net/tun_port.h"
 #include "drivers/net/twin.h"
+#include "tests/support/offload.h"
 #include "tests/unit/drivers/net/testbed.h"
 
 namespace magnetar {
@@ -35,21 +37,27 @@ const sockaddr* generic(const sockaddr_in& to) {
   return reinterpret_cast<const sockaddr*>(&to);
 }  // NOLINT
 
-class Tun : public testing::TestWithParam<std::uint16_t> {};
+struct TunCase {
+  std::uint16_t queues;
+  bool offloads;
+};
+class Tun : public ::testing::TestWithParam<TunCase> {};
 
 TEST_P(Tun, CarriesPacketsBothWays) {
   const unsigned before = rte_mempool_avail_count(testbed::pool());
   {
     auto port = TunPort::open({.name = "tun-test",
                                .mtu = 1300,
-                               .queues = GetParam(),
+                               .queues = GetParam().queues,
+                               .offloads = GetParam().offloads,
                                .addresses = {prefix("10.42.0.1/16"), prefix("fd42::1/64")}},
                               testbed::pool());
     ASSERT_TRUE(port) << port.error().what;
+    WorkerStats stats;
     std::vector<std::unique_ptr<PortQueue>> queues;
-    for (std::uint16_t i = 0; i < GetParam(); ++i)
-      queues.push_back((*port)->queue_for_worker(i, i));
-    queues.push_back((*port)->queue_for_worker(GetParam(), std::nullopt));
+    for (std::uint16_t i = 0; i < GetParam().queues; ++i)
+      queues.push_back((*port)->queue_for_worker(i, i, stats));
+    queues.push_back((*port)->queue_for_worker(GetParam().queues, std::nullopt, stats));
 
     const UniqueFd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const sockaddr_in own = at("10.42.0.1", 7000);
@@ -84,7 +92,151 @@ TEST_P(Tun, CarriesPacketsBothWays) {
   EXPECT_EQ(rte_mempool_avail_count(testbed::pool()), before) << "every buffer came back";
 }
 
-INSTANTIATE_TEST_SUITE_P(Queues, Tun, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(Queues, Tun,
+                         ::testing::Values(TunCase{1, false}, TunCase{2, false}, TunCase{1, true},
+                                           TunCase{2, true}));
+
+// A device with offloads, its only queue, and a UDP socket on the kernel's side.
+class TunOffload : public ::testing::TestWithParam<bool> {
+ protected:
+  static constexpr std::size_t kPiece = 1000;
+
+  void SetUp() override {
+    auto port = TunPort::open({.name = "tun-many",
+                               .mtu = 1300,
+                               .queues = 1,
+                               .addresses = {prefix("10.42.0.1/16"), prefix("fd42::1/64")}},
+                              testbed::pool());
+    ASSERT_TRUE(port) << port.error().what;
+    port_ = std::move(*port);
+    queue_ = port_->queue_for_worker(0, 0, stats_);
+    if (port_->offloads().find("uso") == std::string::npos) GTEST_SKIP() << port_->note();
+    const int family = v4() ? AF_INET : AF_INET6;
+    socket_.emplace(socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ASSERT_TRUE(eventually([&] {  // IPv6 takes a moment to see that the address is free
+      return bind(socket_->get(), address(own_), size_of(own_)) == 0;
+    }));
+    ASSERT_EQ(connect(socket_->get(), address(peer_), size_of(peer_)), 0);
+  }
+  [[nodiscard]] static bool v4() { return GetParam(); }
+  void set(int option, int value) const {
+    ASSERT_EQ(setsockopt(socket_->get(), SOL_UDP, option, &value, sizeof(value)), 0);
+  }
+  // Some packets, whatever it takes until the kernel has sent the last of them.
+  std::vector<rte_mbuf*> receive(std::size_t count, std::size_t at_once) {
+    std::vector<rte_mbuf*> out;
+    eventually([&] {
+      std::array<rte_mbuf*, 64> some;
+      const auto got = queue_->receive(std::span(some).first(at_once));
+      out.insert(out.end(), some.begin(), some.begin() + got);
+      return out.size() >= count;
+    });
+    return out;
+  }
+  // As the peer would send it back.
+  static void turn_around(rte_mbuf& packet) {
+    auto* const p = rte_pktmbuf_mtod(&packet, std::byte*);
+    const std::ptrdiff_t l4 = v4() ? 20 : 40;
+    const std::ptrdiff_t addresses = v4() ? 12 : 8;
+    std::swap_ranges(p + addresses, p + (addresses + l4) / 2, p + (addresses + l4) / 2);
+    std::swap_ranges(p + l4, p + l4 + 2, p + l4 + 2);
+  }
+  static const sockaddr* address(const sockaddr_storage& of) {
+    return reinterpret_cast<const sockaddr*>(&of);  // NOLINT
+  }
+  static socklen_t size_of(const sockaddr_storage& of) {
+    return of.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  }
+  static sockaddr_storage place(const char* four, const char* six, std::uint16_t port) {
+    sockaddr_storage to{};
+    if (v4()) {
+      const sockaddr_in in = at(four, port);
+      std::memcpy(&to, &in, sizeof(in));
+    } else {
+      sockaddr_in6 in{};
+      in.sin6_family = AF_INET6;
+      in.sin6_port = htons(port);
+      inet_pton(AF_INET6, six, &in.sin6_addr);
+      std::memcpy(&to, &in, sizeof(in));
+    }
+    return to;
+  }
+
+  WorkerStats stats_;
+  std::unique_ptr<TunPort> port_;
+  std::unique_ptr<PortQueue> queue_;
+  std::optional<UniqueFd> socket_;
+  sockaddr_storage own_ = place("10.42.0.1", "fd42::1", 7000);
+  sockaddr_storage peer_ = place("10.42.9.9", "fd42::9", 7001);
+};
+
+TEST_P(TunOffload, ManyDatagramsArriveAsOneAndLeaveAsOne) {
+  constexpr std::size_t kHeaders = 8;
+  const std::size_t headers = (v4() ? 20 : 40) + kHeaders;
+  const unsigned before = rte_mempool_avail_count(testbed::pool());
+  set(UDP_SEGMENT, kPiece);
+  Bytes text(12'345);
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<std::byte>(i * i >> 5U);
+  ASSERT_EQ(send(socket_->get(), text.data(), text.size(), 0), ssize_t{12'345});
+
+  // 13 packets, asked for 5 at a time: what is many waits for the next question.
+  std::vector<rte_mbuf*> packets = receive(13, 5);
+  ASSERT_EQ(packets.size(), 13U);
+  Bytes received;
+  for (const rte_mbuf* packet : packets) {
+    EXPECT_TRUE(magnetar::testing::checksums_right(bytes_of(packet)));
+    EXPECT_EQ(packet->data_len, packet == packets.back() ? headers + 345 : headers + kPiece);
+    EXPECT_GE(rte_pktmbuf_headroom(packet), 128);
+    EXPECT_GE(rte_pktmbuf_tailroom(packet), 64);
+    append(received, bytes_of(packet).subspan(headers));
+  }
+  EXPECT_EQ(received, text);
+
+  // The same back: one datagram of many for who can read those, many for who cannot.
+  for (const bool many : {true, false}) {
+    SCOPED_TRACE(many);
+    set(UDP_GRO, many ? 1 : 0);
+    std::vector<rte_mbuf*> copies;
+    for (const rte_mbuf* packet : packets) {
+      copies.push_back(rte_pktmbuf_copy(packet, testbed::pool(), 0, UINT32_MAX));
+      turn_around(*copies.back());
+    }
+    ASSERT_EQ(queue_->transmit(copies), copies.size());
+    received.clear();
+    std::size_t reads = 0;
+    while (received.size() < text.size()) {
+      Bytes some(65536);
+      const ssize_t got = recv(socket_->get(), some.data(), some.size(), 0);
+      ASSERT_GT(got, 0);
+      append(received, ByteView(some).first(static_cast<std::size_t>(got)));
+      ++reads;
+    }
+    EXPECT_EQ(received, text);
+    EXPECT_EQ(reads, many ? 1U : 13U);
+  }
+  rte_pktmbuf_free_bulk(packets.data(), static_cast<unsigned>(packets.size()));
+  queue_.reset();
+  EXPECT_EQ(rte_mempool_avail_count(testbed::pool()), before) << "every buffer came back";
+  EXPECT_EQ(stats_.drops[static_cast<std::size_t>(Verdict::kBadOffload)].get(), 0U);
+}
+
+TEST_P(TunOffload, WhatTheKernelRefusesIsLeftBehindTheRest) {
+  std::array<rte_mbuf*, 2> packets{};
+  for (rte_mbuf*& packet : packets) {
+    ASSERT_EQ(send(socket_->get(), "ping", 4, 0), 4);
+    packet = receive(1, 1).at(0);
+    turn_around(*packet);
+  }
+  rte_mbuf* const bad = packets[0];
+  *rte_pktmbuf_mtod(bad, std::byte*) = std::byte{0};  // of no IP version: the kernel says EINVAL
+  EXPECT_EQ(queue_->transmit(packets), 1);
+  EXPECT_EQ(packets[1], bad);
+  rte_pktmbuf_free(bad);
+  std::array<char, 8> answer{};
+  EXPECT_EQ(recv(socket_->get(), answer.data(), answer.size(), 0), 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, TunOffload, ::testing::Bool());
 
 TEST(TunPort, IsAddressedAsAsked) {
   auto port = TunPort::open({.name = "tun%d",
@@ -123,7 +275,8 @@ TEST(TunPort, StopsAtWhatTheKernelRefuses) {
   auto port = TunPort::open({.name = "tun-down", .mtu = 1300, .queues = 1, .addresses = {}},
                             testbed::pool());
   ASSERT_TRUE(port);
-  const auto queue = (*port)->queue_for_worker(0, 0);
+  WorkerStats stats;
+  const auto queue = (*port)->queue_for_worker(0, 0, stats);
   testbed::run("ip link set tun-down down");
   std::array<rte_mbuf*, 1> packets{rte_pktmbuf_alloc(testbed::pool())};
   rte_pktmbuf_append(packets[0], 40);
