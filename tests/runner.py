@@ -256,6 +256,13 @@ def bench_gateway(json_path):
     return Tally(passed=int(status == 0), failed=int(status != 0))
 
 
+def part_bench_peers(runs, json_path=None):
+    must_build(["deploy/build"])
+    good = call(["/usr/bin/python3", ROOT / "tests" / "e2e" / "bench_peers.py", "--runs", str(runs),
+                 *(["--json", json_path] if json_path else [])]) == 0
+    return Tally(passed=int(good), failed=int(not good))
+
+
 def part_instructions():
     """Times on shared machines are noise; how many instructions a packet takes is not."""
     if not shutil.which("valgrind"):
@@ -291,26 +298,31 @@ def main():
         prog="tests/run", description="Installs what is missing, builds, runs the tests. Without a "
         f"part: {', '.join(PARTS)}.")
     parser.add_argument("parts", nargs="*", metavar="PART",
-                        help=f"any of {', '.join(PARTS)}, bench")
+                        help=f"any of {', '.join(PARTS)}, bench, bench-peers")
     parser.add_argument("--json", metavar="FILE", type=os.path.abspath,
-                        help="with bench: also write its rows here")
+                        help="with bench or bench-peers: also write its rows here")
     parser.add_argument("--all", action="store_true", dest="every_row",
                         help="with bench: every row, not only the short selection")
     parser.add_argument("--gateway", action="store_true",
                         help="with bench: only the whole gateway between two ports of testpmd")
+    parser.add_argument("--runs", type=int, default=5,
+                        help="with bench-peers: how often each pair is measured (default: 5)")
     arguments = parser.parse_args()
-    unknown = set(arguments.parts) - {*PARTS, "bench"}
+    unknown = set(arguments.parts) - {*PARTS, "bench", "bench-peers"}
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    if "bench" not in arguments.parts and (arguments.json or arguments.every_row or
-                                           arguments.gateway):
-        parser.error("--json, --all and --gateway go with bench")
+    if arguments.json and len({"bench", "bench-peers"} & set(arguments.parts)) != 1:
+        parser.error("--json goes with bench or bench-peers, not with both")
+    if "bench" not in arguments.parts and (arguments.every_row or arguments.gateway):
+        parser.error("--all and --gateway go with bench")
     total = Tally()
     for name in arguments.parts or PARTS:
         if name == "bench" and arguments.gateway:
             total += run_part(name, part_bench_gateway, arguments.json)
         elif name == "bench":
             total += run_part(name, part_bench, arguments.every_row, arguments.json)
+        elif name == "bench-peers":
+            total += run_part(name, part_bench_peers, arguments.runs, arguments.json)
         else:
             total += run_part(name, PARTS[name])
     print(f"\n{total}", flush=True)

@@ -109,6 +109,7 @@ class Host:
     cipher: str = "aes"
     settings: dict = field(default_factory=dict)  # section: keys, on top of what each host has
     device: str = "nebula1"
+    log_level: str = "debug"
     _daemon: Daemon = None
 
     def start(self):
@@ -136,12 +137,16 @@ class Host:
             "listen": {"host": "::", "port": PORT, "read_buffer": 1 << 25},
             "cipher": self.cipher,
             "tun": {"dev": self.device, "mtu": 1300, "tx_queue": 10000},
-            "logging": {"level": "debug", "format": "text"},
+            "logging": {"level": self.log_level, "format": "text"},
             "firewall": {"outbound": [rule], "inbound": [rule]},
         }
         for section, keys in self.settings.items():
             config[section] = {**config.get(section, {}), **keys}
         return json.dumps(config, indent=2)  # YAML is a superset of JSON, and 1.6.1 reads it as such
+
+    def pid(self):
+        """Of the daemon itself; it runs under `ip netns exec`, which replaces itself."""
+        return self._daemon.pid
 
     def signal(self, number):
         self._daemon.process.send_signal(number)
