@@ -263,9 +263,10 @@ void App::on_second(Instant now) {
     const WorkerStats& stats = plane_->stats(i);
     const std::pair cycles{stats.busy_cycles.get(), stats.total_cycles.get()};
     const std::uint64_t total = cycles.second - worker_cycles_[i].second;
-    if (total > 0)
-      busy_[i] =
-          static_cast<double>(cycles.first - worker_cycles_[i].first) / static_cast<double>(total);
+    // One that sleeps counts nothing.
+    busy_[i] = total == 0 ? 0.0
+                          : static_cast<double>(cycles.first - worker_cycles_[i].first) /
+                                static_cast<double>(total);
     worker_cycles_[i] = cycles;
   }
 }

@@ -197,10 +197,13 @@ void DataPlane::spread(std::unique_ptr<PortQueue> Lane::*port, SideStats WorkerS
   const auto count = static_cast<std::uint16_t>(lanes_.size());
   std::vector<std::vector<MbufRing*>> fed(queues);
   for (std::uint16_t k = queues; k < count; ++k) {
-    MbufRing& ring = spread_rings_.emplace_back("spread", kSpreadRing, MbufRing::Producers::kOne);
+    const unsigned worker = (first + k) % count;
+    Doorbell& bell = rings_->worker_bell(worker);
+    MbufRing& ring =
+        spread_rings_.emplace_back("spread", kSpreadRing, MbufRing::Producers::kOne, &bell);
     fed[k % queues].push_back(&ring);
-    std::unique_ptr<PortQueue>& queue = *lanes_[(first + k) % count].*port;
-    queue = std::make_unique<FedQueue>(std::move(queue), ring);
+    std::unique_ptr<PortQueue>& queue = *lanes_[worker].*port;
+    queue = std::make_unique<FedQueue>(std::move(queue), ring, bell);
   }
   for (std::uint16_t k = 0; k < queues; ++k) {
     if (fed[k].empty()) continue;

@@ -2,12 +2,6 @@
 #include "dataplane/control_ring.h"
 
 #include <algorithm>
-#include <cstdint>
-
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include "dataplane/base/check.h"
 
 namespace magnetar {
 namespace {
@@ -18,27 +12,17 @@ constexpr std::size_t kQuantum = 8;
 }  // namespace
 
 ControlRings::ControlRings(unsigned workers, unsigned punt_size, unsigned transmit_size)
-    : wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  MAGNETAR_CHECK(wake_fd_ >= 0);
+    : worker_bells_(workers) {
   punted_.reserve(kPuntKinds);
   for (std::size_t i = 0; i < kPuntKinds; ++i)
-    punted_.emplace_back("punt", punt_size, MbufRing::Producers::kMany);
+    punted_.emplace_back("punt", punt_size, MbufRing::Producers::kMany, &bell_);
   transmit_.reserve(workers);
   for (unsigned i = 0; i < workers; ++i)
-    transmit_.emplace_back("transmit", transmit_size, MbufRing::Producers::kOne);
+    transmit_.emplace_back("transmit", transmit_size, MbufRing::Producers::kOne, &worker_bells_[i]);
 }
 
-ControlRings::~ControlRings() { close(wake_fd_); }
-
 unsigned ControlRings::punt(PuntKind kind, std::span<rte_mbuf*> packets) {
-  const unsigned taken = punted_[static_cast<std::size_t>(kind)].enqueue_burst(packets);
-  // Pairs with prepare_to_sleep(): of the two exchanges one comes second and sees what the other
-  // side did before its own: either we see that it sleeps, or it sees our packets.
-  if (taken > 0 && asleep_.exchange(false)) {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
-  }
-  return taken;
+  return punted_[static_cast<std::size_t>(kind)].enqueue_burst(packets);
 }
 
 unsigned ControlRings::take_frames(unsigned worker, std::span<rte_mbuf*> into) {
@@ -78,16 +62,10 @@ bool ControlRings::send_frame(unsigned worker, rte_mbuf* frame) {
 }
 
 bool ControlRings::prepare_to_sleep() {
-  asleep_.exchange(true);
+  bell_.announce_sleep();
   if (nothing_punted()) return true;
-  asleep_.store(false);
+  bell_.end_sleep();
   return false;
-}
-
-void ControlRings::woken() {
-  asleep_.store(false);
-  std::uint64_t count = 0;
-  [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof(count));
 }
 
 }  // namespace magnetar

@@ -4,11 +4,11 @@
 // their turn; one ring down to each worker.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <span>
 #include <vector>
 
+#include "dataplane/doorbell.h"
 #include "dataplane/mbuf_ring.h"
 #include "dataplane/stats.h"
 
@@ -18,7 +18,6 @@ class ControlRings {
  public:
   // Sizes are powers of two; `punt_size` is each kind's. Start-up only.
   ControlRings(unsigned workers, unsigned punt_size, unsigned transmit_size);
-  ~ControlRings();
   ControlRings(const ControlRings&) = delete;
   ControlRings& operator=(const ControlRings&) = delete;
 
@@ -36,19 +35,22 @@ class ControlRings {
   [[nodiscard]] bool send_frame(unsigned worker, rte_mbuf* frame);
 
   // Readable when a worker has punted something after prepare_to_sleep(). Control thread.
-  [[nodiscard]] int wake_fd() const { return wake_fd_; }
+  [[nodiscard]] int wake_fd() const { return bell_.fd(); }
   // Announces that the control thread is about to sleep. False: there is work, do not.
   [[nodiscard]] bool prepare_to_sleep();
-  void woken();
+  void woken() { bell_.end_sleep(); }
+
+  // Rings when worker `worker` has something on a ring of its own. Start-up; then that worker.
+  [[nodiscard]] Doorbell& worker_bell(unsigned worker) { return worker_bells_[worker]; }
 
  private:
   [[nodiscard]] bool nothing_punted() const;
 
+  Doorbell bell_;  // the control thread's
+  std::vector<Doorbell> worker_bells_;
   std::vector<MbufRing> punted_;    // by PuntKind
   std::size_t turn_ = 0;            // of the kind that is asked first
   std::vector<MbufRing> transmit_;  // by worker
-  std::atomic<bool> asleep_{false};
-  int wake_fd_;
 };
 
 }  // namespace magnetar

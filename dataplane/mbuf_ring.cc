@@ -11,7 +11,8 @@
 
 namespace magnetar {
 
-MbufRing::MbufRing(std::string_view name, unsigned size, Producers producers) {
+MbufRing::MbufRing(std::string_view name, unsigned size, Producers producers, Doorbell* consumer)
+    : consumer_(consumer) {
   static std::atomic<unsigned> instances{0};  // DPDK wants names that differ
   const std::string full =
       "magnetar_" + std::string(name) + "_" + std::to_string(instances.fetch_add(1));

@@ -8,6 +8,8 @@
 
 #include <rte_ring.h>
 
+#include "dataplane/doorbell.h"
+
 struct rte_mbuf;
 
 namespace magnetar {
@@ -17,13 +19,16 @@ class MbufRing {
   enum class Producers { kOne, kMany };
 
   // `name` tells what crosses here, to who looks at DPDK's rings; it need not differ from others'.
-  // `size` is a power of two, of which one place stays empty. Start-up only.
-  MbufRing(std::string_view name, unsigned size, Producers producers);
+  // `size` is a power of two, of which one place stays empty. `consumer` hears of what is put in,
+  // and must outlive this object; none: it never sleeps. Start-up only.
+  MbufRing(std::string_view name, unsigned size, Producers producers, Doorbell* consumer = nullptr);
 
   // Producers. Takes packets from the front, as many as fit; the caller keeps the rest.
   [[nodiscard]] unsigned enqueue_burst(std::span<rte_mbuf*> packets) {
-    return rte_ring_enqueue_burst(ring_.get(), as_objects(packets),
-                                  static_cast<unsigned>(packets.size()), nullptr);
+    const unsigned taken = rte_ring_enqueue_burst(ring_.get(), as_objects(packets),
+                                                  static_cast<unsigned>(packets.size()), nullptr);
+    if (taken > 0 && consumer_ != nullptr) consumer_->ring();
+    return taken;
   }
   // The consumer, who owns what it gets.
   [[nodiscard]] unsigned dequeue_burst(std::span<rte_mbuf*> into) {
@@ -43,6 +48,7 @@ class MbufRing {
   }
 
   std::unique_ptr<rte_ring, Free> ring_;
+  Doorbell* consumer_;
 };
 
 }  // namespace magnetar

@@ -25,6 +25,7 @@ class SpreadingQueue final : public PortQueue {
                  WorkerStats& stats, SideStats& side);
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
+  [[nodiscard]] std::optional<int> readable_fd() const override { return device_->readable_fd(); }
 
  private:
   void hand_over(std::size_t other, std::span<rte_mbuf*> packets);
@@ -40,15 +41,17 @@ class SpreadingQueue final : public PortQueue {
 // Of a worker without a queue: receives what another deals out to it.
 class FedQueue final : public PortQueue {
  public:
-  // `device` transmits; `ring` must outlive this object.
-  FedQueue(std::unique_ptr<PortQueue> device, MbufRing& ring)
-      : device_(std::move(device)), ring_(ring) {}
+  // `device` transmits; `ring` must outlive this object. `bell`: what rings for the ring.
+  FedQueue(std::unique_ptr<PortQueue> device, MbufRing& ring, const Doorbell& bell)
+      : device_(std::move(device)), ring_(ring), bell_(bell) {}
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
+  [[nodiscard]] std::optional<int> readable_fd() const override { return bell_.fd(); }
 
  private:
   std::unique_ptr<PortQueue> device_;
   MbufRing& ring_;
+  const Doorbell& bell_;
 };
 
 }  // namespace magnetar

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/worker.h"
 
-#include <algorithm>
+#include <array>
 
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 namespace magnetar {
 namespace {
 
-// How long a worker polls for nothing before it begins to yield its core, and how it then sleeps:
-// longer the longer nothing comes, never longer than the delay a first packet may suffer.
-constexpr unsigned kRoundsBeforeSleep = 512;
-constexpr unsigned kShortSleepRounds = 2048;
-constexpr long kShortSleepNs = 5'000;
-constexpr long kLongSleepNs = 50'000;
+// How long a worker polls for nothing before it sleeps: a few times what it takes to be woken, so
+// that the answer to what it has just sent on finds it awake, and idle time costs nothing.
+constexpr std::uint64_t kPatienceUs = 100;
 
 }  // namespace
 
@@ -25,30 +21,39 @@ Worker::Worker(const WorkerContext& context, Grace& grace, IdlePolicy idle)
     : context_(context),
       grace_(grace),
       idle_(idle),
+      bell_(context_.rings.worker_bell(context_.worker)),
       outside_(context_),
       inside_(context_),
       exits_(context_) {}
 
 void Worker::run() {
-  prctl(PR_SET_TIMERSLACK, 1);  // the default 50 us would double our sleeps
+  prctl(PR_SET_TIMERSLACK, 1);  // the default 50 us would double our naps
+  const std::array<const PortQueue*, 2> ports{&context_.outside, &context_.inside};
+  Sleeper sleeper(ports, bell_);
+  const std::uint64_t patience = rte_get_tsc_hz() / 1'000'000 * kPatienceUs;
   grace_.enter(context_.worker);
-  unsigned idle_rounds = 0;
   std::uint64_t before = rte_rdtsc();
-  while (!stopping_.load(std::memory_order_relaxed)) {
+  std::uint64_t last_busy = before;
+  while (!stopping_.load()) {
     const std::size_t seen = run_once();
     const std::uint64_t after = rte_rdtsc();
     context_.stats.total_cycles.add(after - before);
     if (seen > 0) {
       context_.stats.busy_cycles.add(after - before);
-      idle_rounds = 0;
-    } else if (idle_ == IdlePolicy::kAdaptive) {
-      rest(++idle_rounds);
+      last_busy = after;
+    } else if (idle_ == IdlePolicy::kAdaptive && after - last_busy > patience) {
+      if (rest(sleeper) > 0) last_busy = rte_rdtsc();
     } else {
       rte_pause();
     }
     before = after;
   }
   grace_.leave(context_.worker);
+}
+
+void Worker::stop() {
+  stopping_.store(true);
+  bell_.ring();
 }
 
 std::size_t Worker::run_once() {
@@ -59,11 +64,21 @@ std::size_t Worker::run_once() {
   return seen;
 }
 
-void Worker::rest(unsigned idle_rounds) {
-  if (idle_rounds < kRoundsBeforeSleep) return rte_pause();
-  const bool brief = idle_rounds < kShortSleepRounds;
-  const timespec pause{.tv_sec = 0, .tv_nsec = brief ? kShortSleepNs : kLongSleepNs};
-  nanosleep(&pause, nullptr);
+std::size_t Worker::rest(const Sleeper& sleeper) {
+  if (!sleeper.can_wait() || outside_.waiting()) {
+    Sleeper::nap();
+    return 0;
+  }
+  bell_.announce_sleep();
+  // What came before the announcement rang no bell.
+  const std::size_t seen = run_once();
+  if (seen == 0 && !outside_.waiting() && !stopping_.load()) {
+    grace_.sleep(context_.worker);
+    sleeper.wait();
+    grace_.wake(context_.worker);
+  }
+  bell_.end_sleep();
+  return seen;
 }
 
 }  // namespace magnetar

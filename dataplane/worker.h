@@ -7,6 +7,7 @@
 
 #include "dataplane/inside/pipeline.h"
 #include "dataplane/outside/pipeline.h"
+#include "dataplane/sleeper.h"
 #include "dataplane/tables/grace.h"
 #include "dataplane/worker_context.h"
 
@@ -23,17 +24,19 @@ class Worker {
   // The lcore loop; returns after stop(). The worker's own thread.
   void run();
   // Any thread.
-  void stop() { stopping_.store(true, std::memory_order_relaxed); }
+  void stop();
 
   // One round of everything; returns how many packets it saw. For run(), tests and benches.
   std::size_t run_once();
 
  private:
-  void rest(unsigned idle_rounds);
+  // How many packets it saw before it would have slept.
+  std::size_t rest(const Sleeper& sleeper);
 
   WorkerContext context_;
   Grace& grace_;
   IdlePolicy idle_;
+  Doorbell& bell_;
   OutsidePipeline outside_;
   InsidePipeline inside_;
   Exits exits_;

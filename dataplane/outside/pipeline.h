@@ -34,6 +34,8 @@ class OutsidePipeline {
       : context_(context), exits_(context), early_(context.sessions) {}
   // One burst. Returns how many packets came.
   std::size_t run();
+  // Packets wait here for their session to appear, which nothing announces.
+  [[nodiscard]] bool waiting() const { return !early_.empty(); }
 
  private:
   // The common way, in the order in which a burst takes it.

@@ -31,6 +31,9 @@ void Grace::leave(unsigned worker) {
   MAGNETAR_CHECK(rte_rcu_qsbr_thread_unregister(qsbr_, worker) == 0);
 }
 
+void Grace::sleep(unsigned worker) { rte_rcu_qsbr_thread_offline(qsbr_, worker); }
+void Grace::wake(unsigned worker) { rte_rcu_qsbr_thread_online(qsbr_, worker); }
+
 Grace::Token Grace::start() { return rte_rcu_qsbr_start(qsbr_); }
 
 bool Grace::passed(Token token) { return rte_rcu_qsbr_check(qsbr_, token, false) == 1; }

@@ -23,6 +23,8 @@ class Grace {
   void enter(unsigned worker);      // before the first borrow
   void quiescent(unsigned worker);  // holds no pointer of a table now
   void leave(unsigned worker);      // will borrow nothing until enter()
+  void sleep(unsigned worker);      // will borrow nothing until wake(): nobody waits for it
+  void wake(unsigned worker);
 
   // Control thread; neither waits.
   [[nodiscard]] Token start();

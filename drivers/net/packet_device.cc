@@ -112,6 +112,22 @@ std::string vdev_arguments(const PacketDeviceOptions& options) {
          ",framecnt=" + std::to_string(kFrames) + ",qdisc_bypass=1";
 }
 
+// The driver's queue, and its socket to wait for.
+class PacketQueue final : public PortQueue {
+ public:
+  PacketQueue(std::unique_ptr<PortQueue> driver, std::optional<int> socket)
+      : driver_(std::move(driver)), socket_(socket) {}
+  std::uint16_t receive(std::span<rte_mbuf*> into) override { return driver_->receive(into); }
+  std::uint16_t transmit(std::span<rte_mbuf*> packets) override {
+    return driver_->transmit(packets);
+  }
+  [[nodiscard]] std::optional<int> readable_fd() const override { return socket_; }
+
+ private:
+  std::unique_ptr<PortQueue> driver_;
+  std::optional<int> socket_;
+};
+
 class PacketDevice final : public OutsideDevice {
  public:
   PacketDevice(std::unique_ptr<EthdevDevice> ethdev, std::vector<int> sockets)
@@ -119,7 +135,9 @@ class PacketDevice final : public OutsideDevice {
 
   std::unique_ptr<PortQueue> queue(std::uint16_t worker,
                                    std::optional<std::uint16_t> rx_queue) override {
-    return ethdev_->queue(worker, rx_queue);
+    std::optional<int> socket;
+    if (rx_queue && *rx_queue < sockets_.size()) socket = sockets_[*rx_queue];
+    return std::make_unique<PacketQueue>(ethdev_->queue(worker, rx_queue), socket);
   }
   [[nodiscard]] MacAddr mac() const override { return ethdev_->mac(); }
   [[nodiscard]] std::uint16_t receive_queues() const override { return ethdev_->receive_queues(); }
@@ -141,7 +159,7 @@ class PacketDevice final : public OutsideDevice {
 
  private:
   std::unique_ptr<EthdevDevice> ethdev_;
-  std::vector<int> sockets_;  // the driver's
+  std::vector<int> sockets_;  // the driver's, one a queue, opened one after the other
   mutable std::atomic<std::uint64_t> missed_ = 0;
 };
 

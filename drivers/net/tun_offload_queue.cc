@@ -72,6 +72,8 @@ class TunOffloadQueue final : public PortQueue {
     return static_cast<std::uint16_t>(written_count);
   }
 
+  [[nodiscard]] std::optional<int> readable_fd() const override { return fds_.read; }
+
  private:
   // One system call. A packet that is not many is then in `packet`, an empty one if it was no good;
   // what is many is in `whole_`, and with the segmenter. False: there is nothing to read.

@@ -41,6 +41,8 @@ class TunQueue final : public PortQueue {
     return count;
   }
 
+  [[nodiscard]] std::optional<int> readable_fd() const override { return fds_.read; }
+
  private:
   TunDescriptors fds_;
   MbufStore store_;

@@ -28,6 +28,9 @@ class XdpQueue final : public PortQueue {
     rte_spinlock_unlock(shared_);
     return put;
   }
+  [[nodiscard]] std::optional<int> readable_fd() const override {
+    return rx_ == nullptr ? std::nullopt : std::optional(rx_->fd());
+  }
 
  private:
   XdpSocket* rx_;

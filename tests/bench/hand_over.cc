@@ -36,7 +36,7 @@ class HandOver {
         traffic_(gateway_, std::span(&size, 1), false),
         device_(new BenchPort),
         polling_(std::unique_ptr<PortQueue>(device_), flow_of, {&ring_}, stats_, stats_.outside),
-        fed_(std::make_unique<BenchPort>(), ring_) {}
+        fed_(std::make_unique<BenchPort>(), ring_, bell_) {}
 
   // The same steps in both threads; one works while the other waits.
   void run(std::size_t thread) {
@@ -112,6 +112,7 @@ class HandOver {
   Gateway gateway_;
   Traffic traffic_;
   WorkerStats stats_;
+  Doorbell bell_;
   MbufRing ring_{"hand_over", kRing, MbufRing::Producers::kOne};
   BenchPort* device_;
   SpreadingQueue polling_;

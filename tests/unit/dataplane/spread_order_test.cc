@@ -32,7 +32,8 @@ struct Lanes {
     queues.push_back(std::make_unique<SpreadingQueue>(std::move(device), flow_of, std::move(others),
                                                       stats, stats.inside));
     for (MbufRing& ring : rings)
-      queues.push_back(std::make_unique<FedQueue>(std::make_unique<MemoryPort>(pool.get()), ring));
+      queues.push_back(
+          std::make_unique<FedQueue>(std::make_unique<MemoryPort>(pool.get()), ring, bell));
   }
   [[nodiscard]] std::uint64_t dropped() const {
     return stats.drops[static_cast<std::size_t>(Verdict::kWorkerFull)].get();
@@ -40,6 +41,7 @@ struct Lanes {
 
   testing::Pool pool = testing::make_pool(4095);
   WorkerStats stats;
+  Doorbell bell;
   std::deque<MbufRing> rings;
   MemoryPort* port = nullptr;
   std::vector<std::unique_ptr<PortQueue>> queues;  // of each worker

@@ -24,7 +24,8 @@ struct Fixture : ::testing::Test {
     polling = std::make_unique<SpreadingQueue>(std::move(device), first_byte, std::move(others),
                                                stats, stats.outside);
     for (MbufRing& ring : rings)
-      fed.push_back(std::make_unique<FedQueue>(std::make_unique<MemoryPort>(pool.get()), ring));
+      fed.push_back(
+          std::make_unique<FedQueue>(std::make_unique<MemoryPort>(pool.get()), ring, bell));
   }
   static std::vector<Bytes> drain(PortQueue& queue) {
     std::vector<Bytes> out;
@@ -38,6 +39,7 @@ struct Fixture : ::testing::Test {
 
   testing::Pool pool = testing::make_pool(1023);
   WorkerStats stats;
+  Doorbell bell;
   std::array<MbufRing, 2> rings{MbufRing("spread", 64, MbufRing::Producers::kOne),
                                 MbufRing("spread", 64, MbufRing::Producers::kOne)};
   MemoryPort* port = nullptr;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker that sleeps: whatever is for it wakes it, and nobody waits for it meanwhile.
+#include "dataplane/sleeper.h"
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "drivers/crypto/ipsec_mb.h"
+#include "tests/support/data_plane.h"
+
+namespace magnetar {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::DataPlane;
+
+constexpr IpAddr kOverlay = IpAddr::v4(0x0a2a0001);
+
+// A device that can be waited for. Its packets are no packets at all: they are dropped.
+class EventPort final : public PortQueue {
+ public:
+  explicit EventPort(rte_mempool* pool) : pool_(pool) {}
+  ~EventPort() override { close(fd_); }
+  void arrive() const {
+    const std::uint64_t one = 1;
+    EXPECT_EQ(write(fd_, &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
+  }
+
+  std::uint16_t receive(std::span<rte_mbuf*> into) override {
+    std::uint64_t count = 0;
+    if (read(fd_, &count, sizeof(count)) < 0) return 0;
+    EXPECT_LE(count, into.size());
+    EXPECT_EQ(rte_pktmbuf_alloc_bulk(pool_, into.data(), static_cast<unsigned>(count)), 0);
+    return static_cast<std::uint16_t>(count);
+  }
+  std::uint16_t transmit(std::span<rte_mbuf*> packets) override {
+    rte_pktmbuf_free_bulk(packets.data(), static_cast<unsigned>(packets.size()));
+    return static_cast<std::uint16_t>(packets.size());
+  }
+  [[nodiscard]] std::optional<int> readable_fd() const override { return fd_; }
+
+ private:
+  rte_mempool* pool_;
+  int fd_ = eventfd(0, EFD_NONBLOCK);
+};
+
+bool eventually(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < end) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  return false;
+}
+
+struct SleepingWorker : ::testing::Test {
+  SleepingWorker() : thread([this] { worker.run(); }) { EXPECT_TRUE(eventually(asleep)); }
+  ~SleepingWorker() override {
+    worker.stop();
+    thread.join();
+  }
+
+  DataPlane plane{Cipher::kAes256Gcm, kOverlay, {IpAddr::v4(0xc0000201), 4242}, 2};
+  EventPort outside{plane.pool.get()};
+  EventPort inside{plane.pool.get()};
+  std::unique_ptr<Aead> aead = make_ipsec_mb(Cipher::kAes256Gcm);
+  WorkerStats stats;
+  Worker worker{
+      {1, outside, inside, plane.sessions, plane.routes, plane.facts, *aead, plane.rings, stats},
+      plane.grace,
+      IdlePolicy::kAdaptive};
+  // Each round that it makes counts cycles.
+  std::function<bool()> asleep = [this] {
+    const std::uint64_t before = stats.total_cycles.get();
+    std::this_thread::sleep_for(milliseconds(5));
+    return before > 0 && stats.total_cycles.get() == before;
+  };
+  std::thread thread;
+};
+
+TEST_F(SleepingWorker, WakesForPacketsOnEitherPort) {
+  for (std::uint64_t i = 1; i <= 50; ++i) {
+    outside.arrive();
+    EXPECT_TRUE(eventually([&] { return stats.outside.rx_packets.get() == i; }));
+    inside.arrive();
+    EXPECT_TRUE(eventually([&] { return stats.inside.rx_packets.get() == i; }));
+  }
+  EXPECT_TRUE(eventually(asleep));
+}
+
+TEST_F(SleepingWorker, WakesForFramesOfTheControlThread) {
+  for (std::uint64_t i = 1; i <= 50; ++i) {
+    rte_mbuf* const frame = rte_pktmbuf_alloc(plane.pool.get());
+    ASSERT_TRUE(plane.rings.send_frame(1, frame));
+    EXPECT_TRUE(eventually([&] { return stats.outside.tx_packets.get() == i; }));
+  }
+  EXPECT_TRUE(eventually(asleep));
+}
+
+TEST_F(SleepingWorker, IsNotWaitedFor) {
+  const Grace::Token token = plane.grace.start();
+  plane.grace.quiescent(0);
+  EXPECT_TRUE(plane.grace.passed(token));
+  EXPECT_TRUE(asleep());
+}
+
+TEST(Sleeper, APortThatCannotBeWaitedForIsPolled) {
+  testing::Pool pool = testing::make_pool(63);
+  const EventPort can(pool.get());
+  const testing::MemoryPort cannot(pool.get());
+  const Doorbell bell;
+  const std::array<const PortQueue*, 2> both{&can, &cannot};
+  EXPECT_FALSE(Sleeper(both, bell).can_wait());
+  EXPECT_TRUE(Sleeper(std::span(both).first(1), bell).can_wait());
+}
+
+}  // namespace
+}  // namespace magnetar
