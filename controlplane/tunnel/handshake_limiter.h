@@ -11,9 +11,9 @@
 #include <optional>
 #include <vector>
 
-#include "dataplane/base/token_bucket.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/random.h"
+#include "dataplane/base/token_bucket.h"
 
 namespace magnetar {
 

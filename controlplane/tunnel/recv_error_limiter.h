@@ -7,9 +7,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "dataplane/base/token_bucket.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/random.h"
+#include "dataplane/base/token_bucket.h"
 
 namespace magnetar {
 
