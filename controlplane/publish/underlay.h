@@ -25,8 +25,10 @@ class PathFinder {
 
 class Underlay final : public PathFinder {
  public:
-  // `netlink` must outlive this object. Frames leave with `mac` and from `port`.
-  Underlay(Netlink& netlink, std::vector<IpAddr> gateways, MacAddr mac, std::uint16_t port);
+  // `netlink` must outlive this object. Frames leave with `mac` and from `port`. Where the kernel
+  // routes what leaves, a path needs no neighbour.
+  Underlay(Netlink& netlink, std::vector<IpAddr> gateways, MacAddr mac, std::uint16_t port,
+           bool kernel_routes);
 
   [[nodiscard]] std::optional<wire::OuterPath> path_to(const UnderlayAddr& to) override;
   void forget() override { known_.clear(); }
@@ -38,6 +40,7 @@ class Underlay final : public PathFinder {
   std::vector<IpAddr> gateways_;
   MacAddr mac_;
   std::uint16_t port_;
+  bool kernel_routes_;
   std::unordered_map<IpAddr, std::optional<Path>> known_;
 };
 

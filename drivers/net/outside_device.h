@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What OutsidePort needs of a backend. Two there are: any ethdev (AF_PACKET is one), and AF_XDP.
+// What OutsidePort needs of a backend. Three there are: any ethdev (AF_PACKET is one),
+// AF_XDP, and UDP sockets.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,9 @@ class OutsideDevice {
   [[nodiscard]] virtual std::uint16_t transmit_queues() const = 0;
   [[nodiscard]] virtual std::uint64_t rx_missed() const = 0;
   [[nodiscard]] virtual std::string note() const = 0;
+  [[nodiscard]] virtual std::string offloads() const { return {}; }  // in force; empty: it has none
+  // A socket of its own that has the Nebula port; -1: it works beside the kernel's sockets.
+  [[nodiscard]] virtual int port_socket() const { return -1; }
 };
 
 // What PortQueue promises of a received packet.

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 
 #include "drivers/net/os_error.h"
 #include "drivers/net/port.h"
+#include "drivers/net/udp_socket.h"
 
 namespace magnetar {
 namespace {
@@ -74,14 +76,14 @@ Result<PortReservation, DeviceError> PortReservation::bind(std::uint16_t port) {
   }
   if (!fd) return fail(os_error("cannot open a UDP socket", errno));
   if (!drop_everything(fd.get())) return fail(os_error("cannot filter a UDP socket", errno));
-  if (!bind_any(fd.get(), family, port)) {
-    const std::string text = std::to_string(port);
-    if (errno == EADDRINUSE)
-      return fail(DeviceError{"UDP port " + text +
-                              " is in use by another program: ss -ulpn sport = :" + text});
-    return fail(os_error("cannot bind UDP port " + text, errno));
-  }
+  if (!bind_any(fd.get(), family, port)) return fail(bind_error(port, errno));
   return PortReservation(fd.release());
+}
+
+Result<PortReservation, DeviceError> PortReservation::share(int fd) {
+  const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) return fail(os_error("cannot share a UDP socket", errno));
+  return PortReservation(own);
 }
 
 PortReservation::PortReservation(PortReservation&& other) noexcept : fd_(other.fd_) {

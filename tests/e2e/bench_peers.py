@@ -34,11 +34,11 @@ CASES = {
 }
 
 
-def ours(lab, offloads):
+def ours(lab, offloads=True, backend="auto"):
     for role, address, peer, other, core in (("left", GATEWAY, HOST, "right", 0),
                                              ("right", HOST, GATEWAY, "left", 1)):
         gateway = lab.gateway(role, address, static={peer: [lab.network.endpoint(other)]},
-                              inside={"offloads": offloads},
+                              outside={"backend": backend}, inside={"offloads": offloads},
                               workers={"cores": [core], "control_core": 1 - core})
         yield gateway.start().pid()
 
@@ -135,11 +135,13 @@ class Pair:
         return row
 
 
-def contenders(with_off):
+def contenders(with_off, backends):
     """Name of its column: how it is started."""
-    found = {"ours": lambda lab: ours(lab, True)}
+    found = {"ours": ours}
     if with_off:
-        found["ours_offloads_off"] = lambda lab: ours(lab, False)
+        found["ours_offloads_off"] = lambda lab: ours(lab, offloads=False)
+    for backend in backends:
+        found[f"ours_{backend}"] = lambda lab, backend=backend: ours(lab, backend=backend)
     for name, version in (("nebula", nebula.DEBIAN), ("nebula_1.11.0", "1.11.0")):
         if nebula.binary(version, PEERS):
             found[name] = lambda lab, version=version: theirs(lab, version)
@@ -174,13 +176,15 @@ def main():
     parser.add_argument("--seconds", type=int, default=3, help="of each iperf3 (default: 3)")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--offloads-off", action="store_true", help="a column without them, too")
+    parser.add_argument("--backends", nargs="*", default=[], metavar="BACKEND",
+                        help="a column for each value of outside.backend, too")
     arguments = parser.parse_args()
     reason = netns.available()
     if reason:
         print(f"bench-peers: {reason}", file=sys.stderr)
         return 1
     netns.clean_leftovers(PREFIX)
-    starts = contenders(arguments.offloads_off)
+    starts = contenders(arguments.offloads_off, arguments.backends)
     measured = {name: [] for name in starts}
     for run in range(arguments.runs):
         # In turns and in changing order: what the machine does besides falls on all alike.
