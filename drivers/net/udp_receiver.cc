@@ -57,7 +57,7 @@ std::uint16_t UdpReceiver::receive(std::span<rte_mbuf*> into) {
 void UdpReceiver::read() {
   next_ = read_ = 0;
   std::size_t armed = 0;
-  while (armed < ask_ && arm(armed)) ++armed;
+  while (armed < ask_ && (armed_[armed] || arm(armed))) ++armed;
   if (armed == 0) return;
   const int got =
       recvmmsg(fd_, headers_.data(), static_cast<unsigned>(armed), MSG_DONTWAIT, nullptr);
@@ -66,6 +66,7 @@ void UdpReceiver::read() {
   std::size_t datagrams = 0;
   for (std::size_t i = 0; i < read_; ++i) {
     accept(messages_[i], headers_[i]);
+    armed_[i] = false;
     datagrams += messages_[i].size / std::max<std::size_t>(1, messages_[i].each) + 1;
   }
   // About a burst: more would wait here, and fill the caches.
@@ -89,6 +90,7 @@ bool UdpReceiver::arm(std::size_t index) {
                              .msg_control = message.control.data(),
                              .msg_controllen = message.control.size(),
                              .msg_flags = 0};
+  armed_[index] = true;
   return true;
 }
 

@@ -72,8 +72,9 @@ class UdpReceiver {
   std::unique_ptr<std::byte[]> wholes_;  // touched as far as messages fill it
   std::array<Message, kMessages> messages_;
   std::array<mmsghdr, kMessages> headers_{};
-  std::size_t ask_ = kMessages;  // fewer when each brings many
-  std::size_t next_ = 0;         // of those read, the first not done
+  std::array<bool, kMessages> armed_{};  // ready to be read into
+  std::size_t ask_ = kMessages;          // fewer when each brings many
+  std::size_t next_ = 0;                 // of those read, the first not done
   std::size_t read_ = 0;
 };
 

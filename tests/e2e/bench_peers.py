@@ -68,10 +68,10 @@ def memory_mib(pid):
 class Pair:
     """Two ends that have a tunnel, and what can be measured between them."""
 
-    def __init__(self, lab, start, seconds):
+    def __init__(self, lab, start, seconds, wire_offloads):
         self._lab, self._seconds = lab, seconds
         self._left, self._right = lab.network.add("left", "right")
-        lab.network.connect()
+        lab.network.connect(offloads=wire_offloads)
         self._pids = list(start(lab))
         wait_for(lambda: ping(self._left, HOST, count=1).lost == 0, "a tunnel", 20)
 
@@ -178,6 +178,8 @@ def main():
     parser.add_argument("--offloads-off", action="store_true", help="a column without them, too")
     parser.add_argument("--backends", nargs="*", default=[], metavar="BACKEND",
                         help="a column for each value of outside.backend, too")
+    parser.add_argument("--wire-offloads", action="store_true",
+                        help="leave the offloads of the interfaces between the two on")
     arguments = parser.parse_args()
     reason = netns.available()
     if reason:
@@ -190,7 +192,8 @@ def main():
         # In turns and in changing order: what the machine does besides falls on all alike.
         for name in list(starts)[::1 if run % 2 == 0 else -1]:
             with Lab(PREFIX) as lab:
-                measured[name].append(Pair(lab, starts[name], arguments.seconds).measure())
+                measured[name].append(Pair(lab, starts[name], arguments.seconds,
+                                           arguments.wire_offloads).measure())
             with contextlib.suppress(OSError):
                 print(f"bench-peers: run {run + 1} of {arguments.runs}: {name}: "
                       f"{measured[name][-1]['tcp 1 stream']:.2f} Gb/s", file=sys.stderr, flush=True)
