@@ -154,9 +154,9 @@ Result<void, DeviceError> DataPlane::open_kernel_side() {
     added_addresses_.push_back(address);
   }
   netlink_->process();
-  const auto port_socket = outside_->port_socket();
-  auto reservation = port_socket ? PortReservation::share(*port_socket)
-                                 : PortReservation::bind(config_.outside.listen_port);
+  const std::uint16_t port = config_.outside.listen_port;
+  auto reservation =
+      outside_->by_sockets() ? PortReservation::join(port, name) : PortReservation::bind(port);
   if (!reservation) return fail(std::move(reservation).error());
   reservation_.emplace(std::move(*reservation));
   return {};

@@ -63,7 +63,7 @@ void Publisher::carry_out(const SendQueued& action) {
 }
 
 void Publisher::carry_out(const SendDatagram& action) {
-  const auto path = parts_.paths.path_to(action.to);
+  const auto path = parts_.datagrams_by_kernel ? std::nullopt : parts_.paths.path_to(action.to);
   if (!path) {
     if (!parts_.send_by_kernel(action.to, action.bytes)) ++unreachable_;
     return;

@@ -24,8 +24,9 @@ class OutsideDevice {
   [[nodiscard]] virtual std::uint64_t rx_missed() const = 0;
   [[nodiscard]] virtual std::string note() const = 0;
   [[nodiscard]] virtual std::string offloads() const { return {}; }  // in force; empty: it has none
-  // A socket of its own that has the Nebula port; -1: it works beside the kernel's sockets.
-  [[nodiscard]] virtual int port_socket() const { return -1; }
+  // Whether its own sockets have the Nebula port (others may join), and the kernel routes what it
+  // sends. Else it works beside the kernel.
+  [[nodiscard]] virtual bool by_sockets() const { return false; }
 };
 
 // What PortQueue promises of a received packet.

@@ -139,10 +139,7 @@ OutsideBackend OutsidePort::backend() const { return impl_->backend; }
 std::uint16_t OutsidePort::receive_queues() const { return impl_->device->receive_queues(); }
 PortCounters OutsidePort::counters() const { return {impl_->device->rx_missed()}; }
 const std::string& OutsidePort::offloads() const { return impl_->offloads; }
-std::optional<int> OutsidePort::port_socket() const {
-  const int fd = impl_->device->port_socket();
-  return fd < 0 ? std::nullopt : std::optional(fd);
-}
+bool OutsidePort::by_sockets() const { return impl_->device->by_sockets(); }
 const std::string& OutsidePort::note() const { return impl_->note; }
 
 }  // namespace magnetar

@@ -58,8 +58,9 @@ class OutsidePort {
   [[nodiscard]] std::uint16_t receive_queues() const;  // what the device really gave
   [[nodiscard]] PortCounters counters() const;
   [[nodiscard]] const std::string& offloads() const;  // in force; empty: it has none
-  // A socket of the backend's own on the Nebula port, which takes the place of a reservation.
-  [[nodiscard]] std::optional<int> port_socket() const;
+  // Whether sockets of the backend's own have the Nebula port, and the kernel routes what they
+  // send.
+  [[nodiscard]] bool by_sockets() const;
   [[nodiscard]] const std::string& note() const;  // what would be faster, and how to get it
 
  private:
@@ -74,8 +75,10 @@ class OutsidePort {
 class PortReservation {
  public:
   [[nodiscard]] static Result<PortReservation, DeviceError> bind(std::uint16_t port);
-  // Sends by a socket that has the port already, and reads nothing from it.
-  [[nodiscard]] static Result<PortReservation, DeviceError> share(int fd);
+  // Beside sockets of ours that have the port on `interface`, and keep all that comes there; sends
+  // by that interface.
+  [[nodiscard]] static Result<PortReservation, DeviceError> join(std::uint16_t port,
+                                                                 const std::string& interface);
   ~PortReservation();
   PortReservation(PortReservation&& other) noexcept;
   PortReservation& operator=(PortReservation&&) = delete;
@@ -83,6 +86,7 @@ class PortReservation {
   bool send(const UnderlayAddr& to, ByteView datagram);
 
  private:
+  static Result<PortReservation, DeviceError> bind(std::uint16_t port, const std::string& beside);
   explicit PortReservation(int fd) : fd_(fd) {}
   int fd_ = -1;
 };

@@ -45,13 +45,13 @@ class UdpDevice final : public OutsideDevice {
           {.interface = options_.interface, .port = options_.listen_port, .joins = i > 0});
       if (!fd) return fail(std::move(fd).error());
       sockets_.emplace_back().fd = std::move(*fd);
-      if (i == 0 && options_.queues > 1 && !let_join(port_socket()))
+      if (i == 0 && !let_join(sockets_[0].fd.get()))
         return fail(os_error(
             "cannot share UDP port " + std::to_string(options_.listen_port) + " between queues",
             errno));
     }
     for (const Socket& socket : sockets_) gro_ = turn_on_gro(socket.fd.get());
-    gso_ = takes_segments(port_socket());
+    gso_ = takes_segments(sockets_[0].fd.get());
     return {};
   }
 
@@ -65,7 +65,7 @@ class UdpDevice final : public OutsideDevice {
       receiver = std::make_unique<UdpReceiver>(socket.fd.get(), options_.listen_port, facts_.mac,
                                                pool_, socket.oversized);
     }
-    const std::size_t tx = rx_queue.value_or(worker % sockets_.size());
+    const std::size_t tx = rx_queue.value_or(static_cast<std::uint16_t>(worker % sockets_.size()));
     return std::make_unique<UdpQueue>(std::move(receiver), UdpSender(sockets_[tx].fd.get(), gso_));
   }
   [[nodiscard]] MacAddr mac() const override { return facts_.mac; }
@@ -88,7 +88,7 @@ class UdpDevice final : public OutsideDevice {
       return facts_.name + " has offloads off: ethtool -K " + facts_.name + " tx on gso on";
     return "af_xdp is faster where the driver has zero-copy, and so is a port of DPDK's own";
   }
-  [[nodiscard]] int port_socket() const override { return sockets_.front().fd.get(); }
+  [[nodiscard]] bool by_sockets() const override { return true; }
 
  private:
   InterfaceFacts facts_;

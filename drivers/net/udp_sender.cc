@@ -45,9 +45,9 @@ std::size_t place_of(std::uint64_t key) {  // 64 of them
   return (key * 0x9e3779b97f4a7c15U) >> 58U;
 }
 
-bool comes_back(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == ENOMEM;
-}
+// The socket is full. Not ENOBUFS, which a full table of neighbours says of one place: a stranger
+// that has us answer to made-up places would keep us from sending to any.
+bool comes_back(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 // What the kernel says when it is the cutting that it does not do.
 bool is_about_segments(int error) { return error == EIO || error == EINVAL || error == EOPNOTSUPP; }

@@ -40,8 +40,7 @@ bool set_options(int fd, const std::string& interface) {
 Result<UniqueFd, DeviceError> open_udp_socket(const UdpSocketOptions& options) {
   UniqueFd fd(socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return fail(os_error("cannot open a UDP socket", errno));
-  if (!set_options(fd.get(), options.interface) ||
-      (options.joins && !set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)))
+  if (!set_options(fd.get(), options.interface) || (options.joins && !let_join(fd.get())))
     return fail(os_error("cannot set up a UDP socket on " + options.interface, errno));
   set_buffers(fd.get());
   sockaddr_in6 any{};

@@ -18,8 +18,8 @@ struct UdpSocketOptions {
 
 // Dual stack, non-blocking, bound to port and interface; tells where each datagram was sent to.
 [[nodiscard]] Result<UniqueFd, DeviceError> open_udp_socket(const UdpSocketOptions& options);
-// Others may join `fd`, which has the port. Not said before its bind(), which therefore fails where
-// another program, or another gateway, has the port.
+// `fd` joins others that have the port, and others may join it. Not said before the bind() of the
+// first one, which therefore fails where another program, or another gateway, has the port.
 [[nodiscard]] bool let_join(int fd);
 
 // Whether the kernel takes many datagrams in one call (UDP_SEGMENT), and gives them (UDP_GRO, which

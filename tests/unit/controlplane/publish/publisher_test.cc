@@ -37,7 +37,7 @@ class Paths final : public PathFinder {
 };
 
 struct Fixture : ::testing::Test {
-  Fixture()
+  explicit Fixture(bool datagrams_by_kernel = false)
       : pool(testing::make_pool(4095)),
         sessions(64, grace),
         routes(64, grace),
@@ -48,7 +48,7 @@ struct Fixture : ::testing::Test {
                      by_kernel.emplace_back(to, to_vector(bytes));
                      return kernel_sends;
                    },
-                   pool.get(), 2, 1500}) {}
+                   datagrams_by_kernel, pool.get(), 2, 1500}) {}
 
   void open() {
     OpenSession action{.local = kLocal,
@@ -152,6 +152,20 @@ TEST_F(Fixture, WhatOnlyTheKernelCanReachGoesThroughIt) {
   kernel_sends = false;
   publisher.carry_out(SendDatagram{kPeer, text(30, 1)});
   EXPECT_EQ(publisher.unreachable(), 1U);
+}
+
+struct WhereTheKernelRoutes : Fixture {
+  WhereTheKernelRoutes() : Fixture(true) {}
+};
+
+TEST_F(WhereTheKernelRoutes, OnlyWhatIsOfASessionLeavesByWorkers) {
+  open();
+  publisher.carry_out(SendDatagram{kPeer, text(30, 1), true});
+  publisher.carry_out(SendInSession{kLocal, wire::MessageType::kTest, 0, text(3, 4)});
+  ASSERT_EQ(by_kernel.size(), 1U);
+  EXPECT_EQ(by_kernel[0], (std::pair{kPeer, text(30, 1)}));
+  ASSERT_EQ(frames(0).size(), 1U);
+  EXPECT_TRUE(frames(1).empty());
 }
 
 TEST_F(Fixture, APathThatAppearsIsTakenAndOneThatIsLostIsKept) {

@@ -373,10 +373,30 @@ TEST(Udp, HasThePortForItself) {
   EXPECT_NE(other.error().what.find("ss -ulpn"), std::string::npos) << other.error().what;
   EXPECT_FALSE(PortReservation::bind(kPort));
 
-  auto sender = PortReservation::share((*port)->port_socket().value());
-  ASSERT_TRUE(sender) << sender.error().what;
-  EXPECT_TRUE(sender->send({ip("10.77.0.2"), 5555}, as_bytes("by the control thread")));
+  auto reservation = PortReservation::join(kPort, "near");
+  ASSERT_TRUE(reservation) << reservation.error().what;
+  EXPECT_TRUE(reservation->send({ip("10.77.0.2"), 5555}, as_bytes("by the control thread")));
   EXPECT_EQ(next_payload(cable), joined({"by the control thread"}));
+  EXPECT_TRUE(reservation->send({ip("fd77::2"), 5555}, as_bytes("by IPv6")));
+  EXPECT_EQ(next_payload(cable), joined({"by IPv6"}));
+  EXPECT_TRUE(reservation->send({ip("203.0.113.1"), 5555}, as_bytes("by this interface only")))
+      << "where no table has a route";
+
+  const std::array queues{(*port)->queue_for_worker(0, 0), (*port)->queue_for_worker(1, 1)};
+  std::array<std::size_t, 2> received{};
+  constexpr std::size_t kSenders = 64;
+  for (std::uint16_t i = 0; i < kSenders; ++i)
+    cable.send(udp_frame(ip("10.77.0.2"), ip("10.77.0.1"), kPort, "of many", 1000 + i));
+  EXPECT_TRUE(eventually([&] {
+    for (std::size_t i = 0; i < 2; ++i) {
+      std::array<rte_mbuf*, 64> packets{};
+      const std::uint16_t got = queues[i]->receive(packets);
+      rte_pktmbuf_free_bulk(packets.data(), got);
+      received[i] += got;
+    }
+    return received[0] + received[1] == kSenders;
+  })) << "none goes to the one that only sends";
+  EXPECT_GT(std::min(received[0], received[1]), 0U);
 }
 
 TEST(Udp, SaysWhatWouldBeFaster) {
