@@ -77,8 +77,7 @@ App::App(std::filesystem::path config_path, const config::Config& config,
                   [this](const UnderlayAddr& to, ByteView bytes) {
                     return plane_->reservation().send(to, bytes);
                   },
-                  plane_->outside().by_sockets(), plane_->pool(), plane_->workers(),
-                  config.outside.mtu}),
+                  plane_->pool(), plane_->workers(), config.outside.mtu}),
       traffic_(plane_->sessions()),
       control_(config.identity, settings_of(config, *plane_), *random_, &traffic_),
       worker_cycles_(plane_->workers()),

@@ -35,9 +35,6 @@ class Publisher {
     PathFinder& paths;
     // Sends what only the kernel can resolve so far; false: it cannot either.
     std::function<bool(const UnderlayAddr&, ByteView)> send_by_kernel;
-    // Datagrams outside of sessions, answers to anybody, leave that way always: what waits for a
-    // neighbour that a stranger made up waits in the socket, and not in that of the workers.
-    bool datagrams_by_kernel;
     rte_mempool* pool;
     std::uint16_t workers;
     std::uint16_t outside_mtu;

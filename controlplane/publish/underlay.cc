@@ -21,10 +21,9 @@ std::optional<wire::OuterPath> Underlay::path_to(const UnderlayAddr& to) {
   const std::optional<Path>& path =
       found != known_.end() ? found->second : known_.emplace(to.ip, ask(to.ip)).first->second;
   if (!path || path->source.is_v4() != to.ip.is_v4()) return std::nullopt;
-  const auto next_mac = kernel_routes_ ? MacAddr{} : path->next_mac;
-  if (!next_mac) return std::nullopt;
+  if (!path->next_mac && !kernel_routes_) return std::nullopt;
   return wire::OuterPath{.source_mac = mac_,
-                         .next_mac = *next_mac,
+                         .next_mac = path->next_mac.value_or(MacAddr{}),
                          .source = {path->source, port_},
                          .destination = to};
 }

@@ -46,8 +46,7 @@ class Responder {
         rings_(1, 64, 4096),
         aead_(make_ipsec_mb(Cipher::kAes256Gcm)),
         publisher_({sessions_, routes_, rings_, *aead_, paths_,
-                    [](const UnderlayAddr&, ByteView) { return false; }, false, pool_.get(), 1,
-                    1500}),
+                    [](const UnderlayAddr&, ByteView) { return false; }, pool_.get(), 1, 1500}),
         traffic_(sessions_),
         control_(authority_.shared_host("gateway", "10.0.0.1/8", 1), settings(tunnels), random_,
                  &traffic_) {}

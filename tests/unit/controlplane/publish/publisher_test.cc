@@ -37,7 +37,7 @@ class Paths final : public PathFinder {
 };
 
 struct Fixture : ::testing::Test {
-  explicit Fixture(bool datagrams_by_kernel = false)
+  Fixture()
       : pool(testing::make_pool(4095)),
         sessions(64, grace),
         routes(64, grace),
@@ -48,7 +48,7 @@ struct Fixture : ::testing::Test {
                      by_kernel.emplace_back(to, to_vector(bytes));
                      return kernel_sends;
                    },
-                   datagrams_by_kernel, pool.get(), 2, 1500}) {}
+                   pool.get(), 2, 1500}) {}
 
   void open() {
     OpenSession action{.local = kLocal,
@@ -154,17 +154,14 @@ TEST_F(Fixture, WhatOnlyTheKernelCanReachGoesThroughIt) {
   EXPECT_EQ(publisher.unreachable(), 1U);
 }
 
-struct WhereTheKernelRoutes : Fixture {
-  WhereTheKernelRoutes() : Fixture(true) {}
-};
-
-TEST_F(WhereTheKernelRoutes, OnlyWhatIsOfASessionLeavesByWorkers) {
+TEST_F(Fixture, WhereTheKernelResolvesSessionsNeedNoNeighbourAndAnswersDo) {
+  paths.next_mac = {};
   open();
   publisher.carry_out(SendDatagram{kPeer, text(30, 1), true});
   publisher.carry_out(SendInSession{kLocal, wire::MessageType::kTest, 0, text(3, 4)});
   ASSERT_EQ(by_kernel.size(), 1U);
   EXPECT_EQ(by_kernel[0], (std::pair{kPeer, text(30, 1)}));
-  ASSERT_EQ(frames(0).size(), 1U);
+  EXPECT_EQ(frames(0).size(), 1U);
   EXPECT_TRUE(frames(1).empty());
 }
 
