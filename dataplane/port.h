@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 struct rte_mbuf;
@@ -19,6 +20,10 @@ class PortQueue {
   virtual std::uint16_t receive(std::span<rte_mbuf*> into) = 0;
   // Takes packets; returns how many. The caller keeps the others, which are behind those then.
   virtual std::uint16_t transmit(std::span<rte_mbuf*> packets) = 0;
+
+  // What a worker that wants to sleep waits for: readable while receive() has something to give,
+  // or soon will have. None: this port has to be polled.
+  [[nodiscard]] virtual std::optional<int> readable_fd() const { return std::nullopt; }
 };
 
 }  // namespace magnetar

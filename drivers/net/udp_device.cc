@@ -19,8 +19,9 @@ struct Socket {
 
 class UdpQueue final : public PortQueue {
  public:
-  UdpQueue(std::unique_ptr<UdpReceiver> receiver, UdpSender sender)
-      : receiver_(std::move(receiver)), sender_(sender) {}
+  // `rx`: the receiver's socket.
+  UdpQueue(std::unique_ptr<UdpReceiver> receiver, std::optional<int> rx, UdpSender sender)
+      : receiver_(std::move(receiver)), rx_(rx), sender_(sender) {}
 
   std::uint16_t receive(std::span<rte_mbuf*> into) override {
     return receiver_ == nullptr ? std::uint16_t{0} : receiver_->receive(into);
@@ -28,9 +29,11 @@ class UdpQueue final : public PortQueue {
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override {
     return sender_.transmit(packets);
   }
+  [[nodiscard]] std::optional<int> readable_fd() const override { return rx_; }
 
  private:
   std::unique_ptr<UdpReceiver> receiver_;
+  std::optional<int> rx_;
   UdpSender sender_;
 };
 
@@ -66,7 +69,9 @@ class UdpDevice final : public OutsideDevice {
                                                pool_, socket.oversized);
     }
     const std::size_t tx = rx_queue.value_or(static_cast<std::uint16_t>(worker % sockets_.size()));
-    return std::make_unique<UdpQueue>(std::move(receiver), UdpSender(sockets_[tx].fd.get(), gso_));
+    const auto rx = rx_queue ? std::optional(sockets_[*rx_queue].fd.get()) : std::nullopt;
+    return std::make_unique<UdpQueue>(std::move(receiver), rx,
+                                      UdpSender(sockets_[tx].fd.get(), gso_));
   }
   [[nodiscard]] MacAddr mac() const override { return facts_.mac; }
   [[nodiscard]] std::uint16_t receive_queues() const override {

@@ -102,7 +102,13 @@ void UdpReceiver::accept(Message& message, const mmsghdr& read) {
   message.done = !describe(message, header);
   const bool fits = (header.msg_flags & MSG_TRUNC) == 0 && message.each <= room_;
   if (message.done || fits) return;
-  missed_.fetch_add((message.size + message.each - 1) / message.each, std::memory_order_relaxed);
+  miss(message);
+}
+
+// What is left of it.
+void UdpReceiver::miss(Message& message) {
+  const std::size_t left = message.size - message.at;
+  missed_.fetch_add((left + message.each - 1) / message.each, std::memory_order_relaxed);
   message.done = true;
 }
 
@@ -159,7 +165,10 @@ std::uint16_t UdpReceiver::cut(Message& message, std::span<rte_mbuf*> into) {
   while (!message.done && count < into.size()) {
     const std::size_t length = std::min(message.each, message.size - message.at);
     rte_mbuf* packet = message.at == 0 ? std::exchange(message.packet, nullptr) : store_.peek();
-    if (packet == nullptr) break;
+    if (packet == nullptr) {  // waiting for one, we would sleep on them
+      miss(message);
+      break;
+    }
     if (message.at > 0) {
       store_.take();
       copy(message, start, length, payload_of(*packet));

@@ -21,7 +21,8 @@ namespace magnetar {
 
 class UdpReceiver {
  public:
-  // `missed`: what did not fit a packet buffer is added to it. All must outlive this object.
+  // `missed`: what did not fit a packet buffer, or found none, is added to it. All must outlive
+  // this object.
   UdpReceiver(int fd, std::uint16_t port, const MacAddr& mac, rte_mempool* pool,
               std::atomic<std::uint64_t>& missed);
   ~UdpReceiver();
@@ -58,6 +59,7 @@ class UdpReceiver {
   void accept(Message& message, const mmsghdr& read);
   [[nodiscard]] bool describe(Message& message, msghdr& read) const;
   void write_header(Message& message, const in6_addr& to) const;
+  void miss(Message& message);
   std::uint16_t cut(Message& message, std::span<rte_mbuf*> into);
   static void copy(const Message& message, const std::byte* start, std::size_t length,
                    std::byte* to);

@@ -8,6 +8,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <sys/socket.h>
@@ -171,6 +172,24 @@ TEST(Udp, CutsWhatTheKernelCoalesced) {
     for (std::size_t i = 0; i < c.count; ++i)
       EXPECT_TRUE(same_datagram(frames[i], expected[i])) << i;
   }
+}
+
+TEST(Udp, CountsWhatFoundNoBuffer) {
+  const Cable cable;
+  auto port = OutsidePort::open(near(), testbed::pool());
+  ASSERT_TRUE(port) << port.error().what;
+  const auto queue = (*port)->queue_for_worker(0, 0);
+  std::array<rte_mbuf*, 64> packets{};
+  EXPECT_EQ(queue->receive(packets), 0U);  // it has its buffers at hand now
+  std::vector<rte_mbuf*> taken;
+  while (rte_mbuf* packet = rte_pktmbuf_alloc(testbed::pool())) taken.push_back(packet);
+  send_train(100, payload(6000, 1));
+  std::uint16_t got = 0;
+  EXPECT_TRUE(eventually([&] { return (got = queue->receive(packets)) > 0; }));
+  EXPECT_LT(got, 60);
+  EXPECT_EQ(got + (*port)->counters().rx_missed, 60U);
+  rte_pktmbuf_free_bulk(packets.data(), got);
+  rte_pktmbuf_free_bulk(taken.data(), static_cast<unsigned>(taken.size()));
 }
 
 TEST(Udp, SendsATrainAsOne) {
@@ -397,6 +416,23 @@ TEST(Udp, HasThePortForItself) {
     return received[0] + received[1] == kSenders;
   })) << "none goes to the one that only sends";
   EXPECT_GT(std::min(received[0], received[1]), 0U);
+}
+
+TEST(Udp, WakesWhoWaitsForIt) {
+  const Cable cable;
+  auto port = OutsidePort::open(near(), testbed::pool());
+  ASSERT_TRUE(port) << port.error().what;
+  const auto queue = (*port)->queue_for_worker(0, 0);
+  EXPECT_FALSE((*port)->queue_for_worker(1, std::nullopt)->readable_fd());
+  const auto readable = [&](int patience_ms) {
+    pollfd waiting{queue->readable_fd().value(), POLLIN, 0};
+    return poll(&waiting, 1, patience_ms) == 1;
+  };
+  EXPECT_FALSE(readable(0));
+  cable.send(udp_frame(ip("10.77.0.2"), ip("10.77.0.1"), kPort, "wake up"));
+  EXPECT_TRUE(readable(2000));
+  EXPECT_EQ(receive(*queue, 1).size(), 1U);
+  EXPECT_FALSE(readable(0));
 }
 
 TEST(Udp, SaysWhatWouldBeFaster) {
