@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "controlplane/tunnel/token_bucket.h"
+#include "dataplane/base/token_bucket.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/random.h"
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "controlplane/tunnel/initiator_side.h"
-#include "controlplane/tunnel/token_bucket.h"
+#include "dataplane/base/token_bucket.h"
 
 namespace magnetar {
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "controlplane/tunnel/token_bucket.h"
+#include "dataplane/base/token_bucket.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/random.h"
 
