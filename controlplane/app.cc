@@ -72,7 +72,7 @@ App::App(std::filesystem::path config_path, const config::Config& config,
       aead_(make_ipsec_mb(config.tunnels.cipher)),
       random_(std::make_unique<SodiumRandom>()),
       underlay_(plane_->netlink(), config.outside.gateways, plane_->outside().mac(),
-                config.outside.listen_port),
+                config.outside.listen_port, plane_->outside().by_sockets()),
       publisher_({plane_->sessions(), plane_->routes(), plane_->rings(), *aead_, underlay_,
                   [this](const UnderlayAddr& to, ByteView bytes) {
                     return plane_->reservation().send(to, bytes);
@@ -160,8 +160,10 @@ void App::announce() {
     ops::log(LogLevel::kInfo, line);
   }
   if (!plane_->fallback_reason().empty())
-    ops::log(LogLevel::kWarning,
-             "event=\"af_xdp not taken\" reason=" + ops::logfmt_value(plane_->fallback_reason()));
+    ops::log(plane_->outside().backend() == OutsideBackend::kAfPacket ? LogLevel::kWarning
+                                                                      : LogLevel::kInfo,
+             "event=\"faster backend not taken\" reason=" +
+                 ops::logfmt_value(plane_->fallback_reason()));
   ops::log(LogLevel::kInfo,
            "event=ready version=" MAGNETAR_VERSION " workers=" + std::to_string(plane_->workers()) +
                " memory=" + (plane_->hugepages() ? "hugepages" : "ordinary"));

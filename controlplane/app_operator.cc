@@ -119,6 +119,7 @@ void App::fill_ports(ops::Snapshot& out) {
   outside.mac = to_string(port.mac());
   outside.queues = port.receive_queues();
   outside.mtu = config_.outside.mtu;
+  outside.offloads = port.offloads();
   outside.note = port.note();
   outside.rx_missed = port.counters().rx_missed;
   ops::PortView inside;

@@ -55,6 +55,30 @@ static_assert(static_cast<int>(config::Memory::kAuto) == static_cast<int>(EalMem
               static_cast<int>(config::Memory::kOrdinary) ==
                   static_cast<int>(EalMemory::kOrdinary));
 
+struct Candidate {
+  OutsideBackend backend;
+  bool zero_copy_only = false;
+};
+
+// What to try, the fastest first.
+std::vector<Candidate> candidates(const config::Outside& outside) {
+  using enum OutsideBackend;
+  if (outside.kind != config::PortKind::kInterface) return {{kEthdev}};
+  switch (outside.backend) {
+    case config::Backend::kAfXdp:
+      return {{kAfXdp}};
+    case config::Backend::kUdp:
+      return {{kUdp}};
+    case config::Backend::kAfPacket:
+      return {{kAfPacket}};
+    case config::Backend::kAuto:
+      break;
+  }
+  // The kernel's routes do not know a gateway of the configuration.
+  if (!outside.gateways.empty()) return {{kAfXdp}, {kAfPacket}};
+  return {{kAfXdp, true}, {kUdp}, {kAfXdp}, {kAfPacket}};
+}
+
 int worker_main(void* worker) {
   static_cast<Worker*>(worker)->run();
   return 0;
@@ -95,22 +119,20 @@ Result<void, DeviceError> DataPlane::open_outside() {
       .mtu = outside.mtu,
       .queues = std::min(outside.queues, static_cast<std::uint16_t>(config_.workers.cores.size())),
       .workers = static_cast<std::uint16_t>(config_.workers.cores.size())};
-  if (outside.kind != config::PortKind::kInterface) {
-    options.backend = OutsideBackend::kEthdev;
-  } else {
-    options.backend = outside.backend == config::Backend::kAfPacket ? OutsideBackend::kAfPacket
-                                                                    : OutsideBackend::kAfXdp;
+  DeviceError refusal;
+  for (const Candidate& candidate : candidates(outside)) {
+    options.backend = candidate.backend;
+    options.zero_copy_only = candidate.zero_copy_only;
+    auto port = OutsidePort::open(options, pool_.get());
+    if (port) {
+      outside_ = std::move(*port);
+      return {};
+    }
+    refusal = std::move(port).error();
+    if (!fallback_reason_.empty()) fallback_reason_ += "; ";
+    fallback_reason_ += std::string(backend_name(candidate.backend)) + ": " + refusal.what;
   }
-  auto port = OutsidePort::open(options, pool_.get());
-  if (!port && outside.backend == config::Backend::kAuto &&
-      options.backend == OutsideBackend::kAfXdp) {
-    fallback_reason_ = port.error().what;
-    options.backend = OutsideBackend::kAfPacket;
-    port = OutsidePort::open(options, pool_.get());
-  }
-  if (!port) return fail(std::move(port).error());
-  outside_ = std::move(*port);
-  return {};
+  return fail(std::move(refusal));
 }
 
 // The interface in the kernel that stands for the port: itself, or a twin.
@@ -132,7 +154,9 @@ Result<void, DeviceError> DataPlane::open_kernel_side() {
     added_addresses_.push_back(address);
   }
   netlink_->process();
-  auto reservation = PortReservation::bind(config_.outside.listen_port);
+  const std::uint16_t port = config_.outside.listen_port;
+  auto reservation =
+      outside_->by_sockets() ? PortReservation::join(port, name) : PortReservation::bind(port);
   if (!reservation) return fail(std::move(reservation).error());
   reservation_.emplace(std::move(*reservation));
   return {};

@@ -77,7 +77,7 @@ class DataPlane {
   config::Config config_;
   Eal eal_;
   std::unique_ptr<rte_mempool, MempoolDeleter> pool_;
-  std::string fallback_reason_;  // why AF_XDP was not taken where it was tried
+  std::string fallback_reason_;  // what was tried before the backend, and why it was not taken
   std::unique_ptr<OutsidePort> outside_;
   std::unique_ptr<Twin> twin_;
   std::unique_ptr<Netlink> netlink_;

@@ -9,8 +9,10 @@
 namespace magnetar::config {
 namespace {
 
-constexpr Choice<Backend> kBackends[] = {
-    {"auto", Backend::kAuto}, {"af_xdp", Backend::kAfXdp}, {"af_packet", Backend::kAfPacket}};
+constexpr Choice<Backend> kBackends[] = {{"auto", Backend::kAuto},
+                                         {"af_xdp", Backend::kAfXdp},
+                                         {"udp", Backend::kUdp},
+                                         {"af_packet", Backend::kAfPacket}};
 
 struct Port {
   PortKind kind = PortKind::kInterface;
@@ -65,6 +67,13 @@ void check_gateways(const Section& section, const Outside& outside) {
                   "address are expected");
 }
 
+void check_kernel_routes(const Section& section, const Outside& outside) {
+  if (outside.backend != Backend::kUdp || outside.gateways.empty()) return;
+  section.error("gateway", R"(is not for backend = "udp", which the kernel's own routes lead: )"
+                           "ip route add default via " +
+                               outside.gateways.front().to_string() + ", and take it out");
+}
+
 void check_ipv6_mtu(const Section& section, const Outside& outside) {
   const auto is_v6 = [](const Prefix& prefix) { return !prefix.addr.is_v4(); };
   if (outside.mtu >= kMinIpv6Mtu || std::ranges::none_of(outside.addresses, is_v6)) return;
@@ -104,6 +113,7 @@ Outside read_outside(const toml::table& root, Report& report) {
   section.number("queues", to.queues, {1, 64}, "1 to 64 queues are possible");
   check_backend(section, to);
   check_gateways(section, to);
+  check_kernel_routes(section, to);
   check_ipv6_mtu(section, to);
   return to;
 }

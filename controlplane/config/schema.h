@@ -19,7 +19,7 @@
 
 namespace magnetar::config {
 
-enum class Backend : std::uint8_t { kAuto, kAfXdp, kAfPacket };
+enum class Backend : std::uint8_t { kAuto, kAfXdp, kUdp, kAfPacket };
 enum class PortKind : std::uint8_t { kInterface, kPci, kVdev };
 
 struct Outside {

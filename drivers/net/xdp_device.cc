@@ -13,6 +13,9 @@
 namespace magnetar {
 namespace {
 
+constexpr const char* kCopies =
+    "the driver of the interface copies each packet (no AF_XDP zero-copy)";
+
 class XdpQueue final : public PortQueue {
  public:
   XdpQueue(XdpSocket* rx, XdpSocket& tx, rte_spinlock_t* shared)
@@ -68,9 +71,7 @@ class XdpDevice final : public OutsideDevice {
   [[nodiscard]] std::string note() const override {
     if (!steer_->native())
       return "the driver of the interface has no XDP of its own: the kernel's is slower";
-    return sockets_.front()->zero_copy()
-               ? ""
-               : "the driver of the interface copies each packet (no AF_XDP zero-copy)";
+    return sockets_.front()->zero_copy() ? "" : kCopies;
   }
 
  private:
@@ -109,6 +110,7 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_xdp_device(const XdpDev
   for (std::uint32_t queue = 0; queue < options.queues; ++queue) {
     auto socket = XdpSocket::open(*facts, queue, *memory);
     if (!socket) return fail(std::move(socket).error());
+    if (options.zero_copy_only && !(*socket)->zero_copy()) return fail(DeviceError{kCopies});
     if (auto done = (*steer)->add_socket(queue, (*socket)->fd()); !done)
       return fail(std::move(done).error());
     sockets.push_back(std::move(*socket));

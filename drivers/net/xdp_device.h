@@ -20,6 +20,7 @@ struct XdpDeviceOptions {
   std::uint16_t mtu = 1500;
   std::uint16_t queues = 1;
   std::uint16_t workers = 1;
+  bool zero_copy_only = false;
 };
 
 // An error leaves nothing behind: AF_PACKET may be tried next.
