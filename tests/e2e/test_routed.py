@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A port as inside: the gateway routes between it and the tunnels, by the kernel's tables."""
+
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from lab.inside_lan import GATEWAY as PORT_ADDRESS
+from lab.inside_lan import PORT, SERVER, UNSAFE, InsideLan
+from lab.lab import GATEWAY, HOST
+from lab.metrics import assert_balanced
+from lab.nebula import DEBIAN, TODAY
+from lab.paced import PacedStream
+from lab.process import wait_for
+from lab.traffic import iperf3, ping, udp_sequence, udp_socket
+
+GATEWAY_V6, HOST_V6 = "fd42::1", "fd42::2"
+MTU = 1300
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the port is taken, and what stands for it in the kernel."""
+    name: str
+    device: str
+    backend: str
+    interface: str
+
+    def __str__(self):
+        return self.name
+
+
+XDP = Kind("af_xdp", PORT, "af_xdp", PORT)
+VDEV = Kind("vdev", f"net_af_packet0,iface={PORT}", "ethdev", "magnetar-in")
+
+
+@dataclass
+class Routed:
+    gateway: object
+    host: object
+    lan: InsideLan
+    kind: Kind
+    families: tuple
+
+    def reach(self):
+        """Both ways, every family: the first packet to the server finds its neighbour, too."""
+        for family in self.families:
+            assert ping(self.host.space, SERVER[family], count=5).lost == 0, f"IPv{family}, in"
+            assert ping(self.lan.server, {4: HOST, 6: HOST_V6}[family], count=5).lost == 0, "out"
+
+
+def start(lab, kind, version=DEBIAN, inside=None, **settings):
+    """Version 1 certificates know IPv4 alone."""
+    families = (4,) if version == DEBIAN else (4, 6)
+    authority = lab.authority if version == DEBIAN else lab.new_authority("ca2")
+    unsafe = UNSAFE[:2] if version == DEBIAN else UNSAFE
+    addresses = ((GATEWAY,), (HOST,)) if version == DEBIAN else ((GATEWAY, GATEWAY_V6), (HOST, HOST_V6))
+    lab.network.add("gateway", "host")
+    lab.network.connect()
+    lan = InsideLan(lab.network, lab.space("gateway"))
+    settings["inside"] = {"device": kind.device, "mtu": MTU, **(inside or {})}
+    if kind is VDEV:
+        # The vdev stands for a NIC that the kernel does not have.
+        lan.gateway.run("sysctl", "-qw", f"net.ipv4.conf.{PORT}.arp_ignore=8",
+                        f"net.ipv6.conf.{PORT}.disable_ipv6=1")
+        settings["inside"]["addresses"] = [f"{PORT_ADDRESS[4]}/24", f"{PORT_ADDRESS[6]}/64"]
+    else:
+        lan.address_gateway(PORT)
+    gateway = lab.gateway("gateway", None, identity=authority.sign("gateway", *addresses[0], unsafe=unsafe),
+                          static={address: [lab.network.endpoint("host")] for address in addresses[1]},
+                          **settings).start()
+    lan.route(kind.interface, "lana")
+    rule = {"port": "any", "proto": "any", "host": "any"}
+    routes = [{"route": network, "via": GATEWAY} for network in unsafe]
+    host = lab.host("host", None, version=version, identity=authority.sign("host", *addresses[1]),
+                    static={address: [lab.network.endpoint("gateway")] for address in addresses[0]},
+                    settings={"tun": {"dev": "nebula1", "mtu": MTU, "unsafe_routes": routes},
+                              "firewall": {"outbound": [rule], "inbound": [rule]}}).start()
+    wait_for(lambda: all(host.space.ip(f"-{6 if ':' in network else 4}", "route", "show", network).stdout
+                         for network in unsafe), "the host to have its routes")
+    return Routed(gateway, host, lan, kind, families)
+
+
+KINDS = pytest.mark.parametrize("kind", [XDP, VDEV], ids=str)
+HOSTS = pytest.mark.parametrize("peer_version", [DEBIAN, TODAY], indirect=True)
+
+
+@KINDS
+@HOSTS
+def test_a_host_reaches_a_server_behind_the_port(lab, kind, peer_version, figure):
+    """Fails when a frame is not routed, when the kernel loses its own, or when a packet is not
+    accounted for. The kernel of the gateway forwards nothing."""
+    routed = start(lab, kind, peer_version)
+    gateway, server = routed.gateway, routed.lan.server
+    assert gateway.space.run("sysctl", "-n", "net.ipv4.ip_forward").stdout.strip() == "0"
+    inside = next(port for port in gateway.ask("status")["ports"] if port["side"] == "inside")
+    assert (inside["name"], inside["backend"]) == (kind.device, kind.backend)
+    assert f"{PORT_ADDRESS[4]}/24" in inside["addresses"]
+    assert 'side=inside' in gateway.log() and f"backend={kind.backend}" in gateway.log()
+    routed.reach()
+    # The kernel still has its own: the port's address, and the overlay's from both sides.
+    assert ping(server, PORT_ADDRESS[4], count=5).lost == 0
+    assert ping(server, PORT_ADDRESS[6], count=5).lost == 0
+    assert ping(routed.host.space, GATEWAY, count=5).lost == 0
+    assert ping(gateway.space, HOST, count=5).lost == 0
+    assert udp_sequence(routed.host.space, server, SERVER[4]) == list(range(1000))
+    assert udp_sequence(server, routed.host.space, HOST) == list(range(1000))
+    for reverse in (False, True):
+        rate = iperf3(routed.host.space, server, SERVER[4], lab.directory / "iperf3.log", reverse=reverse)
+        figure("TCP from the server" if reverse else "TCP to the server", f"{rate / 1e9:.2f} Gb/s")
+        assert rate > 20e6
+    assert_balanced(gateway)
+    assert gateway.stop() == 0
+    assert not gateway.space.has_link("magnetar-in")
+
+
+ERRORS = {4: (socket.IPPROTO_IP, 11, socket.IP_TTL, 11),  # level, RECVERR, TTL, type of time exceeded
+          6: (socket.IPPROTO_IPV6, 25, socket.IPV6_UNICAST_HOPS, 3)}
+
+
+def icmp_error(space, family, address, ttl=None, size=16, dont_fragment=False):
+    """Who answers a datagram with an ICMP error, of which type, with what number: a hop of a route."""
+    level, recverr, ttl_option, _ = ERRORS[family]
+    with udp_socket(space, ("::" if family == 6 else "0.0.0.0", 0)) as sender:
+        sender.setsockopt(level, recverr, 1)
+        if ttl:
+            sender.setsockopt(level, ttl_option, ttl)
+        if dont_fragment:  # and whatever the kernel believes of the path
+            sender.setsockopt(level, 10 if family == 4 else 23, 3)
+        sender.sendto(bytes(size), (address, 33434))
+
+        def answer():
+            try:
+                return sender.recvmsg(64, 512, socket.MSG_ERRQUEUE)[1]
+            except BlockingIOError:
+                return None
+
+        sender.setblocking(False)
+        [(_, _, data), *_] = wait_for(answer, f"an ICMP error about {address}")
+    _, _, kind, _, _, info, _ = struct.unpack("IBBBBII", data[:16])
+    where = data[16:]
+    who = (socket.inet_ntop(socket.AF_INET, where[4:8]) if family == 4
+           else socket.inet_ntop(socket.AF_INET6, where[8:24]))
+    return who, kind, info
+
+
+@KINDS
+@pytest.mark.usefixtures("today")
+def test_a_packet_whose_ttl_runs_out_is_answered(lab, kind):
+    """A hop of a traceroute, from either side and in either family."""
+    routed = start(lab, kind, TODAY)
+    routed.reach()
+    for family, overlay, host in ((4, GATEWAY, HOST), (6, GATEWAY_V6, HOST_V6)):
+        exceeded = ERRORS[family][3]
+        # The host's own Nebula is no hop, so the gateway is the first.
+        assert icmp_error(routed.host.space, family, SERVER[family], ttl=1)[:2] == (overlay, exceeded)
+        assert icmp_error(routed.lan.server, family, host, ttl=1)[:2] == (PORT_ADDRESS[family], exceeded)
+        # One more, and it arrives: nobody listens there, and that is said by the far end itself.
+        assert icmp_error(routed.host.space, family, SERVER[family], ttl=2)[0] == SERVER[family]
+        assert icmp_error(routed.lan.server, family, host, ttl=2)[0] == host
+    assert routed.gateway.metrics().drops()["ttl_exceeded"] == 4
+    assert_balanced(routed.gateway)
+
+
+@KINDS
+@pytest.mark.usefixtures("today")
+def test_a_host_is_told_what_fits_the_port(lab, kind):
+    """Fails when a packet that the port's MTU has no room for is lost without a word."""
+    routed = start(lab, kind, TODAY, inside={"mtu": 1280})
+    routed.reach()
+    for family, overlay in ((4, GATEWAY), (6, GATEWAY_V6)):
+        who, _, mtu = icmp_error(routed.host.space, family, SERVER[family], size=1240, dont_fragment=True)
+        assert (who, mtu) == (overlay, 1280)
+    assert routed.gateway.metrics().drops()["inside_too_big"] == 2
+    assert_balanced(routed.gateway)
+
+
+@KINDS
+def test_a_next_hop_moves_under_load_without_a_loss(lab, kind):
+    """`ip route replace`, again and again, and a neighbour that moves. Fails when a route is gone for a
+    moment, or when a packet is lost while the kernel looks for the new router."""
+    routed = start(lab, kind)
+    routed.reach()
+    lan = routed.lan
+    stream = PacedStream(routed.host.space, lan.server, SERVER[4], 7000, rate=5000)
+
+    def came_by(router):
+        return int(lan.server.run("cat", f"/sys/class/net/{router}/statistics/rx_packets").stdout)
+
+    for router in ("lanb", "lana", "lanb", "lana", "lanb"):
+        before = came_by(router)
+        lan.route(kind.interface, router)
+        wait_for(lambda: came_by(router) > before + 1000, f"the stream to come by {router}")
+    # The kernel forgets whom it knew, too, and asks anew.
+    for _ in range(3):
+        lan.gateway.ip("neigh", "flush", "dev", kind.interface)
+        time.sleep(0.2)  # of the stream, which is what is tested
+    stream.stop()
+    assert stream.sent > 5000
+    assert not stream.faults()
+    assert_balanced(routed.gateway)
+
+
+def test_af_packet_is_not_taken_for_an_interface(lab):
+    """An interface that AF_XDP cannot take is refused, with what to do."""
+    lab.network.add("gateway", "host")
+    lab.network.connect()
+    space = lab.space("gateway")
+    space.ip("link", "add", PORT, "type", "dummy")
+    gateway = lab.gateway("gateway", GATEWAY, inside={"device": PORT})
+    done = gateway.run_to_end()
+    assert done.returncode != 0
+    assert "AF_XDP" in done.stdout + done.stderr and 'inside.device = "tun"' in done.stdout + done.stderr
