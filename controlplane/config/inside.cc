@@ -19,9 +19,12 @@ std::optional<std::string> parse_interface_name(std::string_view text) {
 
 // "tun" is none.
 std::optional<std::optional<Port>> parse_device(std::string_view text) {
-  if (text == "tun") return std::optional<Port>();
-  auto port = parse_port(text);
-  return port ? std::optional(std::optional(std::move(*port))) : std::nullopt;
+  std::optional<Port> port;
+  if (text != "tun") {
+    port = parse_port(text);
+    if (!port) return std::nullopt;
+  }
+  return std::optional<std::optional<Port>>(std::in_place, std::move(port));
 }
 
 void read_device(const Section& section, Inside& to) {

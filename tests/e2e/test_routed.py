@@ -52,7 +52,7 @@ class Routed:
             assert ping(self.lan.server, {4: HOST, 6: HOST_V6}[family], count=5).lost == 0, "out"
 
 
-def start(lab, kind, version=DEBIAN, inside=None, **settings):
+def start(lab, kind, version=DEBIAN, inside=None, host_mtu=MTU, **settings):
     """Version 1 certificates know IPv4 alone."""
     families = (4,) if version == DEBIAN else (4, 6)
     authority = lab.authority if version == DEBIAN else lab.new_authority("ca2")
@@ -77,7 +77,7 @@ def start(lab, kind, version=DEBIAN, inside=None, **settings):
     routes = [{"route": network, "via": GATEWAY} for network in unsafe]
     host = lab.host("host", None, version=version, identity=authority.sign("host", *addresses[1]),
                     static={address: [lab.network.endpoint("gateway")] for address in addresses[0]},
-                    settings={"tun": {"dev": "nebula1", "mtu": MTU, "unsafe_routes": routes},
+                    settings={"tun": {"dev": "nebula1", "mtu": host_mtu, "unsafe_routes": routes},
                               "firewall": {"outbound": [rule], "inbound": [rule]}}).start()
     wait_for(lambda: all(host.space.ip(f"-{6 if ':' in network else 4}", "route", "show", network).stdout
                          for network in unsafe), "the host to have its routes")
@@ -169,10 +169,10 @@ def test_a_packet_whose_ttl_runs_out_is_answered(lab, kind):
 @pytest.mark.usefixtures("today")
 def test_a_host_is_told_what_fits_the_port(lab, kind):
     """Fails when a packet that the port's MTU has no room for is lost without a word."""
-    routed = start(lab, kind, TODAY, inside={"mtu": 1280})
+    routed = start(lab, kind, TODAY, inside={"mtu": 1280}, host_mtu=1400)
     routed.reach()
     for family, overlay in ((4, GATEWAY), (6, GATEWAY_V6)):
-        who, _, mtu = icmp_error(routed.host.space, family, SERVER[family], size=1240, dont_fragment=True)
+        who, _, mtu = icmp_error(routed.host.space, family, SERVER[family], size=1300, dont_fragment=True)
         assert (who, mtu) == (overlay, 1280)
     assert routed.gateway.metrics().drops()["inside_too_big"] == 2
     assert_balanced(routed.gateway)
@@ -194,23 +194,30 @@ def test_a_next_hop_moves_under_load_without_a_loss(lab, kind):
         before = came_by(router)
         lan.route(kind.interface, router)
         wait_for(lambda: came_by(router) > before + 1000, f"the stream to come by {router}")
-    # The kernel forgets whom it knew, too, and asks anew.
+    stream.stop()
+    assert stream.sent > 5000
+    assert not stream.faults()
+
+    # The kernel forgets whom it knew, and asks anew: what waits there is overtaken, and not lost.
+    stream = PacedStream(routed.host.space, lan.server, SERVER[4], 7000, rate=5000)
     for _ in range(3):
         lan.gateway.ip("neigh", "flush", "dev", kind.interface)
         time.sleep(0.2)  # of the stream, which is what is tested
     stream.stop()
-    assert stream.sent > 5000
-    assert not stream.faults()
+    assert stream.sent > 2000
+    assert not {fault: number for fault, number in stream.faults().items() if fault != "reordered"}
+    assert routed.gateway.metrics().by("magnetar_punted_packets_total", "kind")["inside_unresolved"] > 0
     assert_balanced(routed.gateway)
 
 
-def test_af_packet_is_not_taken_for_an_interface(lab):
-    """An interface that AF_XDP cannot take is refused, with what to do."""
+def test_an_interface_that_af_xdp_cannot_take_is_refused(lab):
+    """AF_PACKET would give the kernel a copy to forward: it is not taken, and what to do is said."""
     lab.network.add("gateway", "host")
     lab.network.connect()
     space = lab.space("gateway")
-    space.ip("link", "add", PORT, "type", "dummy")
+    space.ip("link", "add", PORT, "type", "veth", "peer", "name", "other")  # and down
     gateway = lab.gateway("gateway", GATEWAY, inside={"device": PORT})
     done = gateway.run_to_end()
+    said = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "AF_XDP" in done.stdout + done.stderr and 'inside.device = "tun"' in done.stdout + done.stderr
+    assert f"ip link set {PORT} up" in said and "AF_XDP" in said and 'inside.device = "tun"' in said

@@ -75,7 +75,7 @@ TEST_F(Follower, RoutesGoWhereTheKernelSendsThem) {
   run("ip route add 192.0.2.128/25 via 10.77.0.2 metric 50");
   run("ip route add 192.0.2.128/25 via 10.77.0.7 metric 60");
   run("ip route add 198.51.100.0/24 via 10.88.0.9 dev other");
-  run("ip route add unreachable 203.0.113.0/24");
+  run("ip route add unreachable 203.0.112.0/24");
   run("ip route add 100.64.0.0/16 via inet6 fd77::7 dev near");
   run("ip -6 route add 2001:db8::/32 via fd77::7 dev near");
   run("ip route add 100.70.0.0/16 nexthop via 10.77.0.7 nexthop via 10.88.0.9");
@@ -89,7 +89,7 @@ TEST_F(Follower, RoutesGoWhereTheKernelSendsThem) {
   EXPECT_TRUE(goes_to("192.0.2.200", Cable::kFar)) << "the lower metric";
   EXPECT_TRUE(goes_to("192.0.2.65", Cable::kFar)) << "the rule's table is asked before main";
   EXPECT_EQ(way("198.51.100.1"), Way::kKernel) << "out of another interface";
-  EXPECT_EQ(way("203.0.113.1"), Way::kKernel) << "refused";
+  EXPECT_EQ(way("203.0.112.1"), Way::kKernel) << "refused";
   EXPECT_TRUE(goes_to("100.64.1.1", kSeven)) << "IPv4 through an IPv6 gateway";
   EXPECT_TRUE(goes_to("2001:db8::1", kSeven));
   EXPECT_TRUE(goes_to("100.70.0.1", kSeven)) << "the first next hop";
@@ -105,7 +105,7 @@ TEST_F(Follower, RoutesGoWhereTheKernelSendsThem) {
   EXPECT_TRUE(follow([&] { return goes_to("192.0.2.1", kSeven); }));
   run("ip route del 192.0.2.128/25 metric 50");
   EXPECT_TRUE(follow([&] { return goes_to("192.0.2.200", kSeven); })) << "the next metric";
-  run("ip link delete other");
+  run("ip link delete other && ip route del unreachable 203.0.112.0/24");
   EXPECT_TRUE(follow([&] { return way("198.51.100.1") == Way::kNoRoute; }));
 }
 
