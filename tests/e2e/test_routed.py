@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A port as inside: the gateway routes between it and the tunnels, by the kernel's tables."""
 
+import shutil
 import socket
 import struct
 import time
@@ -9,12 +10,12 @@ from dataclasses import dataclass
 import pytest
 
 from lab.inside_lan import GATEWAY as PORT_ADDRESS
-from lab.inside_lan import PORT, SERVER, UNSAFE, InsideLan
+from lab.inside_lan import PORT, ROUTER, SERVER, UNSAFE, InsideLan
 from lab.lab import GATEWAY, HOST
 from lab.metrics import assert_balanced
 from lab.nebula import DEBIAN, TODAY
 from lab.paced import PacedStream
-from lab.process import wait_for
+from lab.process import Daemon, wait_for
 from lab.traffic import iperf3, ping, udp_sequence, udp_socket
 
 GATEWAY_V6, HOST_V6 = "fd42::1", "fd42::2"
@@ -221,3 +222,93 @@ def test_an_interface_that_af_xdp_cannot_take_is_refused(lab):
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert f"ip link set {PORT} up" in said and "AF_XDP" in said and 'inside.device = "tun"' in said
+
+
+FEED = 10_000
+
+
+@KINDS
+def test_a_feed_of_routes_disturbs_nobody(lab, kind, figure):
+    """Ten thousand routes while a stream runs. Fails when they are not all followed, or when the stream
+    loses a packet, or its order."""
+    routed = start(lab, kind)
+    routed.reach()
+    lan = routed.lan
+    behind = [f"10.60.{64 + number // 256}.{number % 256}" for number in range(FEED)]
+    lan.server.ip("address", "add", f"{behind[-1]}/32", "dev", "lo")
+    batch = lab.directory / "routes"
+    batch.write_text("".join(f"route add {address}/32 via {ROUTER['lanb', 4]} dev {kind.interface}\n"
+                             for address in behind))
+
+    def came_by_b():
+        return int(lan.server.run("cat", "/sys/class/net/lanb/statistics/rx_packets").stdout)
+
+    stream = PacedStream(routed.host.space, lan.server, SERVER[4], 7000, rate=5000)
+    begin = time.monotonic()
+    lan.gateway.run("ip", "-batch", batch)
+
+    def last_one_goes_by_b():
+        before = came_by_b()
+        ping(routed.host.space, behind[-1], count=5)
+        return came_by_b() >= before + 5
+
+    wait_for(last_one_goes_by_b, "the last of the routes to be followed")
+    figure(f"{FEED} routes", f"{time.monotonic() - begin:.2f} s, ip -batch and five pings included")
+    stream.stop()
+    assert stream.sent > 500
+    assert not stream.faults()
+    assert_balanced(routed.gateway)
+
+
+# A session of BGP over the port: the gateway's BIRD learns from a router how to reach the server.
+
+BIRD = """
+router id {own};
+log "{log}" all;
+protocol device {{ }}
+protocol kernel {{ ipv4 {{ export all; import none; }}; }}
+{more}
+protocol bgp neighbour {{
+    local {own} as {own_as};
+    neighbor {other} as {other_as};
+    connect delay time 1; connect retry time 1; error wait time 1, 2;
+    ipv4 {{ import all; export {export}; }};
+}}
+"""
+
+
+def bird(space, directory, name, **values):
+    directory = directory / name
+    directory.mkdir()
+    config = directory / "bird.conf"
+    config.write_text(BIRD.format(log=directory / "bird.log", **values))
+    return Daemon(space.command("bird", "-f", "-c", config, "-s", directory / "bird.ctl"),
+                  directory / "output.log")
+
+
+@pytest.mark.skipif(shutil.which("bird") is None, reason="BIRD is not here")
+@KINDS
+def test_bird_on_the_port_decides_the_routes(lab, kind):
+    """Fails when a BGP session does not stand over the port, or when what it brings is not followed."""
+    routed = start(lab, kind)
+    lan, here, there = routed.lan, PORT_ADDRESS[4], ROUTER["lana", 4]
+    lan.gateway.ip("route", "delete", "10.60.0.0/16")
+    assert ping(routed.host.space, SERVER[4], count=2).lost == 2
+    static = f"protocol static {{ ipv4; route {SERVER[4]}/32 via {there}; }}"
+    speakers = [bird(lan.gateway, lab.directory, "bird-gateway", own=here, own_as=65001, other=there,
+                     other_as=65002, more="", export="none"),
+                bird(lan.server, lab.directory, "bird-server", own=there, own_as=65002, other=here,
+                     other_as=65001, more=static, export="all")]
+    try:
+        wait_for(lambda: f"{there} dev {kind.interface}" in
+                 lan.gateway.ip("route", "show", f"{SERVER[4]}/32").stdout, "BIRD to bring the route", 30)
+        wait_for(lambda: ping(routed.host.space, SERVER[4], count=1).lost == 0, "the route to be followed")
+        assert ping(routed.host.space, SERVER[4], count=20).lost == 0
+        rate = iperf3(routed.host.space, lan.server, SERVER[4], lab.directory / "iperf3.log")
+        assert rate > 20e6
+        assert "Established" in lan.gateway.run(
+            "birdc", "-s", lab.directory / "bird-gateway" / "bird.ctl", "show", "protocols").stdout
+        assert_balanced(routed.gateway)
+    finally:
+        for speaker in speakers:
+            speaker.stop()

@@ -10,7 +10,7 @@ The server answers by `lana` until it is told otherwise.
 
 PORT = "eth2"
 NETWORKS = {4: "10.50.0.0/24", 6: "fd50::/64"}
-BEHIND = {4: "10.60.0.0/24", 6: "fd60::/64"}
+BEHIND = {4: "10.60.0.0/16", 6: "fd60::/64"}
 GATEWAY = {4: "10.50.0.1", 6: "fd50::1"}
 ROUTER = {("lana", 4): "10.50.0.2", ("lana", 6): "fd50::2", ("lanb", 4): "10.50.0.3", ("lanb", 6): "fd50::3"}
 SERVER = {4: "10.60.0.1", 6: "fd60::1"}
