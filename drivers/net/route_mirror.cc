@@ -212,7 +212,7 @@ std::vector<RouteMirror::RouteChange> RouteMirror::take_routes() {
       for (const auto& [prefix, candidates] : routes) touched_.push_back(prefix);
   }
   std::ranges::sort(touched_);
-  touched_.erase(std::ranges::unique(touched_).begin(), touched_.end());
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
   std::vector<RouteChange> changes;
   for (const Prefix& prefix : std::exchange(touched_, {})) {
     const auto now = effective(prefix);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#define ALLOW_EXPERIMENTAL_API  // fragments in one segment each are new in DPDK 22.11
 #include "drivers/net/routed_queue.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include <rte_ip_frag.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 #include <time.h>
@@ -133,7 +135,9 @@ std::uint16_t RoutedQueue::prepare(std::span<rte_mbuf*> packets) {
   std::uint16_t kept = 0;
   for (rte_mbuf* mbuf : packets) {
     const Fate fate = go_out(*mbuf, facts);
-    if (fate.verdict == Verdict::kForward)
+    if (fate.replaced)
+      rte_pktmbuf_free(mbuf);
+    else if (fate.verdict == Verdict::kForward)
       packets[kept++] = mbuf;
     else
       settle(mbuf, fate);
@@ -155,15 +159,41 @@ RoutedQueue::Fate RoutedQueue::go_out(rte_mbuf& mbuf, const Facts& facts) {
     return {Verdict::kTtlExceeded};
   }
   if (mbuf.data_len > parts_.mtu) {
-    const bool may_split =
-        v4 && (load_be_at<std::uint16_t>(packet + ipv4::kFragment) & ipv4::kDontFragment) == 0;
-    if (!may_split) answer_into_tunnel(mbuf, wire::IcmpError::kTooBig, facts);
+    if (v4 && (load_be_at<std::uint16_t>(packet + ipv4::kFragment) & ipv4::kDontFragment) == 0)
+      return split(mbuf, found);
+    answer_into_tunnel(mbuf, wire::IcmpError::kTooBig, facts);
     return {Verdict::kInsideTooBig};
   }
   lower_ttl(packet, v4);
   if (found.way == Fib::Way::kUnresolved) return {Verdict::kPunted, PuntKind::kInsideUnresolved};
   write_ethernet(mbuf, found.mac, v4);
   return {};
+}
+
+// In fragments, which leave at once: ahead of others of the burst.
+RoutedQueue::Fate RoutedQueue::split(rte_mbuf& mbuf, const Fib::Found& found) {
+  lower_ttl(data_of(mbuf), true);
+  constexpr std::uint16_t kMost = 32;
+  std::array<rte_mbuf*, kMost> parts;
+  const std::int32_t count =
+      rte_ipv4_fragment_copy_nonseg_packet(&mbuf, parts.data(), kMost, parts_.mtu, mbuf.pool);
+  if (count <= 0) return {Verdict::kInsideTooBig};
+  parts_.stats.injected.add(static_cast<std::uint64_t>(count - 1));
+  for (rte_mbuf* part : std::span(parts.data(), static_cast<std::size_t>(count))) {
+    part->ol_flags = 0;  // the library leaves the sum to a NIC
+    std::byte* const header = data_of(*part);
+    const std::size_t size = (std::to_integer<std::size_t>(header[0]) & 0xfU) * 4;
+    offload::store_raw(header + ipv4::kChecksum, 0);
+    offload::store_raw(header + ipv4::kChecksum,
+                       static_cast<std::uint16_t>(~offload::fold(offload::sum_of({header, size}))));
+    if (found.way == Fib::Way::kUnresolved) {
+      settle(part, {Verdict::kPunted, PuntKind::kInsideUnresolved});
+    } else {
+      write_ethernet(*part, found.mac, true);
+      send_own(part);
+    }
+  }
+  return {.replaced = true};
 }
 
 void RoutedQueue::write_ethernet(rte_mbuf& mbuf, const MacAddr& to, bool v4) const {

@@ -50,10 +50,12 @@ class RoutedQueue final : public PortQueue {
   struct Fate {
     Verdict verdict = Verdict::kForward;
     PuntKind kind = PuntKind::kInsideFrame;  // of kPunted
+    bool replaced = false;                   // others went in its place, and are counted
   };
   [[nodiscard]] Fate come_in(rte_mbuf& mbuf, const Facts& facts);
   [[nodiscard]] Fate go_out(rte_mbuf& mbuf, const Facts& facts);
   [[nodiscard]] Fate to_kernel() const;
+  [[nodiscard]] Fate split(rte_mbuf& mbuf, const Fib::Found& found);
   void settle(rte_mbuf* mbuf, Fate fate);
   void answer_from_port(rte_mbuf& mbuf, const Facts& facts);
   void answer_into_tunnel(rte_mbuf& mbuf, wire::IcmpError error, const Facts& facts);

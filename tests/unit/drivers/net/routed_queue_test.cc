@@ -283,6 +283,28 @@ TEST_F(RoutedQueueTest, ErrorsAboutTunnelPacketsComeInForTheTunnel) {
   EXPECT_TRUE(send({packet("10.42.0.2", "10.60.0.7", 64, 1280)}).size() == 1) << "just fits";
 }
 
+TEST_F(RoutedQueueTest, WhatMayBeFragmentedIs) {
+  const Bytes big = packet("10.42.0.2", "10.60.0.7", 9, 2000, true);
+  const auto sent = send({big, packet("10.42.0.2", "10.60.0.7")});
+  ASSERT_EQ(sent.size(), 3U);
+  Bytes payload;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Bytes part(sent[i].begin() + 14, sent[i].end());
+    EXPECT_LE(part.size(), 1280U);
+    wire::InnerView view;
+    ASSERT_TRUE(wire::parse_inner(part, view));
+    EXPECT_EQ(offload::fold(offload::sum_of(ByteView(part).first(20))), 0xffff);
+    EXPECT_EQ(part[8], std::byte{8}) << "one hop older";
+    const std::uint16_t place = load_be_at<std::uint16_t>(&part[6]);
+    EXPECT_EQ((place & 0x1fffU) * 8U, payload.size());
+    EXPECT_EQ((place & 0x2000U) != 0, i == 0) << "more fragments";
+    payload.insert(payload.end(), part.begin() + 20, part.end());
+  }
+  EXPECT_EQ(payload, Bytes(big.begin() + 20, big.end()));
+  EXPECT_EQ(send({packet("10.42.0.2", "10.50.0.9", 9, 2000, true)}).size(), 0U);
+  EXPECT_EQ(punted()[PuntKind::kInsideUnresolved].size(), 2U) << "the kernel finds who takes them";
+}
+
 TEST_F(RoutedQueueTest, ErrorsAreBounded) {
   for (int i = 0; i < 200; ++i) {
     port_->arrive(frame(packet("10.60.0.7", "10.42.0.2", 1)));
