@@ -29,6 +29,7 @@ ByteView packet_in(ByteView frame) {
   if (frame.size() < kEthernet + ipv4::kSize) return {};
   const std::uint16_t type = load_be_at<std::uint16_t>(&frame[12]);
   const ByteView rest = frame.subspan(kEthernet);
+  if (type != (wire::says_ipv6(rest.data()) ? kTypeIpv6 : kTypeIpv4)) return {};
   std::size_t length = 0;
   if (type == kTypeIpv4)
     length = load_be_at<std::uint16_t>(&rest[ipv4::kTotalLength]);

@@ -203,13 +203,15 @@ def test_a_host_is_told_what_fits_the_port(lab, kind):
 
 
 @KINDS
-def test_a_next_hop_moves_under_load_without_a_loss(lab, kind):
+@pytest.mark.parametrize("family,peer_version", [(4, DEBIAN), (6, TODAY)], indirect=["peer_version"],
+                         ids=["IPv4", "IPv6"])
+def test_a_next_hop_moves_under_load_without_a_loss(lab, kind, family, peer_version):
     """`ip route replace`, again and again, and a neighbour that moves. Fails when a route is gone for a
     moment, or when a packet is lost while the kernel looks for the new router."""
-    routed = start(lab, kind)
+    routed = start(lab, kind, peer_version)
     routed.reach()
     lan = routed.lan
-    stream = PacedStream(routed.host.space, lan.server, SERVER[4], 7000, rate=5000)
+    stream = PacedStream(routed.host.space, lan.server, SERVER[family], 7000, rate=5000)
 
     def came_by(router):
         return int(lan.server.run("cat", f"/sys/class/net/{router}/statistics/rx_packets").stdout)
@@ -223,7 +225,7 @@ def test_a_next_hop_moves_under_load_without_a_loss(lab, kind):
     assert not stream.faults()
 
     # The kernel forgets whom it knew, and asks anew: what waits there is overtaken, and not lost.
-    stream = PacedStream(routed.host.space, lan.server, SERVER[4], 7000, rate=5000)
+    stream = PacedStream(routed.host.space, lan.server, SERVER[family], 7000, rate=5000)
     for _ in range(3):
         lan.gateway.ip("neigh", "flush", "dev", kind.interface)
         time.sleep(0.2)  # of the stream, which is what is tested

@@ -177,6 +177,7 @@ TEST_F(RoutedQueueTest, EverythingElseIsTheKernels) {
   const Row rows[] = {
       {"ARP", frame(Bytes(28), kBroadcast, 0x0806)},
       {"a tagged frame", frame(good, kOurs, 0x8100)},
+      {"IPv6 that says it is IPv4", frame(packet("fd60::7", "fd42::2"), kOurs, 0x0800)},
       {"to the port itself", frame(packet("10.60.0.7", "10.50.0.1"))},
       {"to our own overlay address", frame(packet("10.60.0.7", "10.42.0.1"))},
       {"to the overlay's broadcast", frame(packet("10.60.0.7", "10.42.0.255"))},
