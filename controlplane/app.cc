@@ -114,6 +114,11 @@ void App::watch_everything() {
   loop_.watch(plane_->netlink().fd(), [this] { plane_->netlink().process(); });
   plane_->netlink().on_change([this] { network_changed_ = true; });
   if (Twin* twin = plane_->twin()) loop_.watch(twin->fd(), [this] { on_twin_frames(); });
+  if (RoutedPort* routed = plane_->routed()) {
+    for (const RoutedPort::Source& source : routed->sources())
+      loop_.watch(source.fd, [routed, source] { (routed->*source.process)(); });
+    routed->netlink().on_change([this] { network_changed_ = true; });
+  }
   sigset_t signals;
   sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
@@ -224,6 +229,11 @@ void App::on_punted(rte_mbuf& mbuf) {
     case PuntKind::kKernel:
       if (Twin* twin = plane_->twin()) static_cast<void>(twin->write(bytes));
       break;
+    case PuntKind::kInsideFrame:
+    case PuntKind::kInsideLocal:
+    case PuntKind::kInsideUnresolved:
+      plane_->routed()->take(meta.kind, bytes);
+      break;
     case PuntKind::kCount:
       break;
   }
@@ -260,6 +270,7 @@ void App::on_network_change() {
 void App::on_second(Instant now) {
   next_second_ = now + std::chrono::seconds(1);
   publisher_.rearm_notices();
+  if (RoutedPort* routed = plane_->routed()) routed->on_second();
   rates_.sample(drop_totals(), now);
   for (std::size_t i = 0; i < busy_.size(); ++i) {
     const WorkerStats& stats = plane_->stats(i);

@@ -14,11 +14,6 @@ constexpr Choice<Backend> kBackends[] = {{"auto", Backend::kAuto},
                                          {"udp", Backend::kUdp},
                                          {"af_packet", Backend::kAfPacket}};
 
-struct Port {
-  PortKind kind = PortKind::kInterface;
-  std::string name;
-};
-
 bool is_visible(char c) { return c > 0x20 && c < 0x7f; }
 
 // "0000:3b:00.0": domain, bus, device and function, all hexadecimal.
@@ -28,22 +23,6 @@ bool is_pci_address(std::string_view text) {
   return std::ranges::equal(text, kShape, [&](char c, char shape) {
     return shape == 'x' ? kHex.find(c) != std::string_view::npos : c == shape;
   });
-}
-
-std::optional<Port> parse_port(std::string_view text) {
-  if (text.starts_with("net_"))
-    return std::ranges::all_of(text, is_visible)
-               ? std::optional(Port{PortKind::kVdev, std::string(text)})
-               : std::nullopt;
-  if (is_pci_address(text)) return Port{PortKind::kPci, std::string(text)};
-  if (is_interface_name(text)) return Port{PortKind::kInterface, std::string(text)};
-  return std::nullopt;
-}
-
-std::optional<Prefix> parse_own_address(std::string_view text) {
-  const auto prefix = Prefix::parse(text);
-  if (!prefix || prefix->addr.is_unspecified() || prefix->addr.is_multicast()) return std::nullopt;
-  return prefix;
 }
 
 std::optional<IpAddr> parse_gateway(std::string_view text) {
@@ -88,6 +67,22 @@ bool is_interface_name(std::string_view text) {
   const auto allowed = [](char c) { return is_visible(c) && c != '/' && c != ':' && c != '%'; };
   return !text.empty() && text.size() <= kMaxLength && text != "." && text != ".." &&
          std::ranges::all_of(text, allowed);
+}
+
+std::optional<Port> parse_port(std::string_view text) {
+  if (text.starts_with("net_"))
+    return std::ranges::all_of(text, is_visible)
+               ? std::optional(Port{PortKind::kVdev, std::string(text)})
+               : std::nullopt;
+  if (is_pci_address(text)) return Port{PortKind::kPci, std::string(text)};
+  if (is_interface_name(text)) return Port{PortKind::kInterface, std::string(text)};
+  return std::nullopt;
+}
+
+std::optional<Prefix> parse_own_address(std::string_view text) {
+  const auto prefix = Prefix::parse(text);
+  if (!prefix || prefix->addr.is_unspecified() || prefix->addr.is_multicast()) return std::nullopt;
+  return prefix;
 }
 
 Outside read_outside(const toml::table& root, Report& report) {

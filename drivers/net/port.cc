@@ -52,7 +52,7 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_device(const OutsidePor
   switch (options.backend) {
     case OutsideBackend::kAfXdp:
       return open_xdp_device({.interface = options.port,
-                              .listen_port = options.listen_port,
+                              .rule = {options.listen_port, options.networks, options.own},
                               .mtu = options.mtu,
                               .queues = options.queues,
                               .workers = options.workers,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The outside port: any ethdev, or a kernel interface through AF_XDP, UDP sockets or
-// AF_PACKET.
+// A port that frames travel by: any ethdev, or a kernel interface through AF_XDP, UDP sockets or
+// AF_PACKET. The outside is one, and the inside may be (routed_port.h).
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dataplane/base/addr.h"
 #include "dataplane/base/result.h"
@@ -30,6 +31,9 @@ struct OutsidePortOptions {
   std::uint16_t queues = 1;     // receive queues
   std::uint16_t workers = 1;    // each gets its own way to transmit
   bool zero_copy_only = false;  // AF_XDP: refuse a driver that copies
+  // As inside: overlay networks, and our own addresses in them, whose packets are the kernel's.
+  std::vector<Prefix> networks;
+  std::vector<IpAddr> own;
 };
 
 // The data room that packet buffers need (rte_pktmbuf_pool_create) so that every backend can

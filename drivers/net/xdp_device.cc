@@ -82,15 +82,17 @@ class XdpDevice final : public OutsideDevice {
   std::unique_ptr<XdpSteer> steer_;  // last, so that steering ends before the sockets do
 };
 
-Result<void, DeviceError> suitable(const InterfaceFacts& facts, std::uint16_t queues) {
+Result<void, DeviceError> suitable(const InterfaceFacts& facts, const XdpDeviceOptions& options) {
+  const std::uint16_t queues = options.queues;
+  const std::string key = options.rule.networks.empty() ? "outside.queues" : "inside.queues";
   if (!facts.up)
     return fail(DeviceError{facts.name + " is down: ip link set " + facts.name + " up"});
   // A frame on a queue without a socket of ours would go to the kernel and be lost.
   if (facts.receive_queues != queues)
     return fail(DeviceError{facts.name + " spreads its traffic over " +
-                            std::to_string(facts.receive_queues) +
-                            " queues, not outside.queues = " + std::to_string(queues) +
-                            ": ethtool -L " + facts.name + " combined " + std::to_string(queues)});
+                            std::to_string(facts.receive_queues) + " queues, not " + key + " = " +
+                            std::to_string(queues) + ": ethtool -L " + facts.name + " combined " +
+                            std::to_string(queues)});
   return {};
 }
 
@@ -100,10 +102,10 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_xdp_device(const XdpDev
                                                                     rte_mempool* pool) {
   const auto facts = interface_facts(options.interface);
   if (!facts) return fail(facts.error());
-  if (auto done = suitable(*facts, options.queues); !done) return fail(std::move(done).error());
+  if (auto done = suitable(*facts, options); !done) return fail(std::move(done).error());
   const auto memory = pool_memory(pool, options.mtu);
   if (!memory) return fail(memory.error());
-  auto steer = XdpSteer::load(*facts, options.listen_port);
+  auto steer = XdpSteer::load(*facts, options.rule);
   if (!steer) return fail(std::move(steer).error());
 
   std::vector<std::unique_ptr<XdpSocket>> sockets;

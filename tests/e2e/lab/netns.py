@@ -161,19 +161,19 @@ class Network:
             space.ip("link", "add", self.DEVICE, *count, "type", "veth",
                      "peer", "name", role, "netns", self._middle.name, *count)
             self._middle.ip("link", "set", role, "mtu", mtu, "up")
-            self._no_offloads(self._middle, role)
+            self.no_offloads(self._middle, role)
 
     def _finish_nodes(self, mtu, offloads=False):
         for role, space in self.nodes.items():
             if not offloads:
-                self._no_offloads(space, self.DEVICE)
+                self.no_offloads(space, self.DEVICE)
             space.ip("link", "set", self.DEVICE, "mtu", mtu, "up")
             for address in (f"{self.address(role)}/24", f"{self.address(role, 6)}/64"):
                 space.ip("address", "add", address, "dev", self.DEVICE,
                          *(["nodad"] if ":" in address else []))
 
     @staticmethod
-    def _no_offloads(space, device):
+    def no_offloads(space, device):
         # A frame that goes to a poll-mode driver must be whole: checksum filled in, not oversized.
         space.run("ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
 

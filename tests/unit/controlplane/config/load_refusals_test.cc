@@ -67,8 +67,17 @@ constexpr Row kSyntaxAndKeys[] = {
      22, "pki.disconnect_invalid", "is an integer; true or false is expected, for example true"},
     {"and another", "[metrics]\nper_peer = true\n", 2, 1, "metrics.per_peer",
      "not supported by this version yet; take it out"},
-    {"a device of a later version", "[inside]\ndevice = \"tap\"\n", 2, 10, "inside.device",
-     "is \"tap\"; not supported by this version yet; take it out"},
+    {"a device of a later version", "[inside]\ndevice = \"vhost\"\n", 2, 10, "inside.device",
+     "is \"vhost\"; not supported by this version yet; take it out"},
+    {"a device that nobody could have", "[inside]\ndevice = \"eth0/1\"\n", 2, 10, "inside.device",
+     "is \"eth0/1\"; \"tun\", an interface name"},
+    {"one port for both sides", "[outside]\nport = \"eth1\"\n[inside]\ndevice = \"eth1\"\n", 4, 10,
+     "inside.device", "which is outside.port"},
+    {"addresses of a port, and there is none", "[inside]\naddresses = [\"10.50.0.1/24\"]\n", 2, 13,
+     "inside.addresses", "is for a port, and inside.device is \"tun\""},
+    {"a port's address without its network",
+     "[inside]\ndevice = \"eth2\"\naddresses = [\"10.50.0.1\"]\n", 3, 14, "inside.addresses",
+     "an address of this gateway with its prefix length"},
 };
 
 constexpr Row kOutside[] = {

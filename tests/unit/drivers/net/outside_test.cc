@@ -201,7 +201,8 @@ TEST(AfXdp, OpensAfterAGatewayThatWasKilled) {
   ASSERT_EQ(pipe(ready.data()), 0);
   const pid_t child = fork();
   if (child == 0) {
-    auto steer = XdpSteer::load(interface_facts("near").value(), kPort);
+    auto steer = XdpSteer::load(interface_facts("near").value(),
+                                {.udp_port = kPort, .networks = {}, .own = {}});
     const char attached = steer && (*steer)->attach() ? 'y' : 'n';
     (void)!write(ready[1], &attached, 1);
     pause();
@@ -219,7 +220,8 @@ TEST(AfXdp, OpensAfterAGatewayThatWasKilled) {
 TEST(AfXdp, GivesWayToAfPacketWhenItFails) {
   const Cable cable;
   const unsigned before = rte_mempool_avail_count(testbed::pool());
-  auto other = XdpSteer::load(interface_facts("near").value(), kPort);
+  auto other = XdpSteer::load(interface_facts("near").value(),
+                              {.udp_port = kPort, .networks = {}, .own = {}});
   ASSERT_TRUE(other);
   ASSERT_TRUE((*other)->attach());
   const auto refused = OutsidePort::open(near(OutsideBackend::kAfXdp), testbed::pool());
@@ -243,6 +245,32 @@ TEST(AfXdp, RefusesADriverThatCopiesWhenAskedTo) {
   const auto refused = OutsidePort::open(options, testbed::pool());
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().what.find("no AF_XDP zero-copy"), std::string::npos);
+}
+
+// As inside: what is for the overlay, and to the interface, comes to us; our own overlay address,
+// and all else, stays with the kernel.
+TEST(AfXdp, TakesWhatIsToBeRouted) {
+  const Cable cable;
+  OutsidePortOptions options = near(OutsideBackend::kAfXdp);
+  options.networks = {testbed::prefix("10.42.0.1/24"), testbed::prefix("fd42::1/64")};
+  options.own = {ip("10.42.0.1"), ip("fd42::1")};
+  const auto port = OutsidePort::open(options, testbed::pool());
+  ASSERT_TRUE(port) << port.error().what;
+  const auto queues = all_queues(**port);
+  const std::pair<const char*, const char*> rows[] = {
+      {"10.77.0.2", "10.42.0.1"}, {"10.77.0.2", "10.43.0.2"}, {"10.77.0.2", "10.77.0.1"},
+      {"fd77::2", "fd42::1"},     {"fd77::2", "fd43::2"},     {"10.77.0.2", "10.42.0.2"},
+      {"fd77::2", "fd42::2"}};
+  for (const auto& [from, to] : rows) cable.send(udp_frame(ip(from), ip(to), 9, to));
+  Bytes other = udp_frame(ip("10.77.0.2"), ip("10.42.0.2"), 9, "another station's");
+  other[5] = std::byte{9};
+  cable.send(other);
+  cable.send(udp_frame(ip("10.77.0.2"), ip("10.42.0.2"), 9, "last"));
+  const auto taken = receive(queues, 3);
+  ASSERT_EQ(taken.size(), 3U);
+  EXPECT_TRUE(testbed::contains(taken[0], "10.42.0.2"));
+  EXPECT_TRUE(testbed::contains(taken[1], "fd42::2"));
+  EXPECT_TRUE(testbed::contains(taken[2], "last"));
 }
 
 TEST(AfPacket, TakesJumboFrames) {
