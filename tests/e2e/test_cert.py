@@ -244,9 +244,15 @@ class Terminal:
     def __init__(self, *arguments):
         self.ours, theirs = pty.openpty()
         env = {name: value for name, value in UTC.items() if name != "NEBULA_CA_PASSPHRASE"}
+
+        def own_the_terminal():
+            os.setsid()
+            os.close(os.open(os.ttyname(theirs), os.O_RDWR))
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+
         self.process = subprocess.Popen(
             [*OURS.command, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=env,
-            preexec_fn=lambda: (os.setsid(), os.close(os.open(os.ttyname(theirs), os.O_RDWR))))
+            preexec_fn=own_the_terminal)
         self.theirs = theirs  # kept open: the terminal outlives the command
         self.shown = ""
 
