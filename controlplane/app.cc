@@ -72,7 +72,7 @@ App::App(std::filesystem::path config_path, const config::Config& config,
       aead_(make_ipsec_mb(config.tunnels.cipher)),
       random_(std::make_unique<SodiumRandom>()),
       underlay_(plane_->netlink(), config.outside.gateways, plane_->outside().mac(),
-                config.outside.listen_port),
+                config.outside.listen_port, plane_->outside().by_sockets()),
       publisher_({plane_->sessions(), plane_->routes(), plane_->rings(), *aead_, underlay_,
                   [this](const UnderlayAddr& to, ByteView bytes) {
                     return plane_->reservation().send(to, bytes);
@@ -114,6 +114,11 @@ void App::watch_everything() {
   loop_.watch(plane_->netlink().fd(), [this] { plane_->netlink().process(); });
   plane_->netlink().on_change([this] { network_changed_ = true; });
   if (Twin* twin = plane_->twin()) loop_.watch(twin->fd(), [this] { on_twin_frames(); });
+  if (RoutedPort* routed = plane_->routed()) {
+    for (const RoutedPort::Source& source : routed->sources())
+      loop_.watch(source.fd, [routed, source] { (routed->*source.process)(); });
+    routed->netlink().on_change([this] { network_changed_ = true; });
+  }
   sigset_t signals;
   sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
@@ -160,8 +165,10 @@ void App::announce() {
     ops::log(LogLevel::kInfo, line);
   }
   if (!plane_->fallback_reason().empty())
-    ops::log(LogLevel::kWarning,
-             "event=\"af_xdp not taken\" reason=" + ops::logfmt_value(plane_->fallback_reason()));
+    ops::log(plane_->outside().backend() == OutsideBackend::kAfPacket ? LogLevel::kWarning
+                                                                      : LogLevel::kInfo,
+             "event=\"faster backend not taken\" reason=" +
+                 ops::logfmt_value(plane_->fallback_reason()));
   ops::log(LogLevel::kInfo,
            "event=ready version=" MAGNETAR_VERSION " workers=" + std::to_string(plane_->workers()) +
                " memory=" + (plane_->hugepages() ? "hugepages" : "ordinary"));
@@ -222,6 +229,11 @@ void App::on_punted(rte_mbuf& mbuf) {
     case PuntKind::kKernel:
       if (Twin* twin = plane_->twin()) static_cast<void>(twin->write(bytes));
       break;
+    case PuntKind::kInsideFrame:
+    case PuntKind::kInsideLocal:
+    case PuntKind::kInsideUnresolved:
+      plane_->routed()->take(meta.kind, bytes);
+      break;
     case PuntKind::kCount:
       break;
   }
@@ -258,6 +270,7 @@ void App::on_network_change() {
 void App::on_second(Instant now) {
   next_second_ = now + std::chrono::seconds(1);
   publisher_.rearm_notices();
+  if (RoutedPort* routed = plane_->routed()) routed->on_second();
   rates_.sample(drop_totals(), now);
   for (std::size_t i = 0; i < busy_.size(); ++i) {
     const WorkerStats& stats = plane_->stats(i);

@@ -60,6 +60,7 @@ class App {
   // What changed, or every reason for which nothing did.
   [[nodiscard]] Result<std::vector<std::string>, std::string> reload();
   void fill_ports(ops::Snapshot& out);
+  [[nodiscard]] ops::PortView inside_view();
   void fill_tunnels(ops::Snapshot& out);
   void fill_counters(ops::Snapshot& out);
   [[nodiscard]] std::map<std::string, std::uint64_t> drop_totals() const;

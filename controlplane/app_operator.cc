@@ -119,19 +119,36 @@ void App::fill_ports(ops::Snapshot& out) {
   outside.mac = to_string(port.mac());
   outside.queues = port.receive_queues();
   outside.mtu = config_.outside.mtu;
+  outside.offloads = port.offloads();
   outside.note = port.note();
   outside.rx_missed = port.counters().rx_missed;
+  out.ports = {std::move(outside), inside_view()};
+}
+
+ops::PortView App::inside_view() {
   ops::PortView inside;
   inside.side = "inside";
+  inside.mtu = config_.inside.mtu;
+  if (RoutedPort* routed = plane_->routed()) {
+    OutsidePort& port = routed->port();
+    inside.name = config_.inside.port->name;
+    inside.backend = backend_name(port.backend());
+    for (const Prefix& address : routed->netlink().addresses())
+      inside.addresses.push_back(address.to_string());
+    inside.mac = to_string(port.mac());
+    inside.queues = port.receive_queues();
+    inside.note = port.note();
+    inside.rx_missed = port.counters().rx_missed;
+    return inside;
+  }
   inside.name = plane_->inside().name();
   inside.backend = "tun";
   for (const Prefix& network : config_.identity->widest().networks)
     inside.addresses.push_back(network.to_string());
   inside.queues = config_.inside.queues;
-  inside.mtu = config_.inside.mtu;
   inside.offloads = plane_->inside().offloads();
   inside.note = plane_->inside().note();
-  out.ports = {std::move(outside), std::move(inside)};
+  return inside;
 }
 
 void App::fill_tunnels(ops::Snapshot& out) {
@@ -222,7 +239,8 @@ std::map<std::string, std::uint64_t> App::drop_totals() const {
     totals["control/" + std::string(rule.label)] = tally_.refused(rule.label);
   totals["control/" + std::string(kUnreachable)] = publisher_.unreachable();
   totals["control/" + std::string(kControlTooBig)] = publisher_.too_big();
-  totals["control/" + std::string(kTransmitFull)] = publisher_.overflowed();
+  totals["control/" + std::string(kTransmitFull)] =
+      publisher_.overflowed() + (plane_->routed() != nullptr ? plane_->routed()->overflowed() : 0);
   return totals;
 }
 

@@ -30,7 +30,10 @@ std::uint16_t data_room(const config::Config& config) {
 
 unsigned mbufs_of(const config::Config& config) {
   const auto workers = static_cast<unsigned>(config.workers.cores.size());
-  return kMbufsBase + kMbufsPerQueue * std::max<unsigned>(workers, config.outside.queues);
+  const unsigned inside =
+      config.inside.port ? std::max<unsigned>(workers, config.inside.queues) : 0;
+  return kMbufsBase +
+         kMbufsPerQueue * (std::max<unsigned>(workers, config.outside.queues) + inside);
 }
 
 // Of DPDK's memory: packets, and rings within the rest. Sessions and routes lie in memory of their
@@ -46,14 +49,42 @@ EalOptions eal_options(const config::Config& config) {
   options.control_core = config.workers.control_core;
   options.memory = static_cast<EalMemory>(config.workers.memory);
   options.memory_mib = memory_mib(config);
-  if (config.outside.kind == config::PortKind::kPci) options.pci = {config.outside.port};
-  options.single_file_segments = config.outside.port.starts_with("net_memif") ||
-                                 config.outside.port.starts_with("net_virtio_user");
+  std::vector<config::Port> ports{{config.outside.kind, config.outside.port}};
+  if (config.inside.port) ports.push_back(*config.inside.port);
+  for (const config::Port& port : ports) {
+    if (port.kind == config::PortKind::kPci) options.pci.push_back(port.name);
+    options.single_file_segments |=
+        port.name.starts_with("net_memif") || port.name.starts_with("net_virtio_user");
+  }
   return options;
 }
 static_assert(static_cast<int>(config::Memory::kAuto) == static_cast<int>(EalMemory::kAuto) &&
               static_cast<int>(config::Memory::kOrdinary) ==
                   static_cast<int>(EalMemory::kOrdinary));
+
+struct Candidate {
+  OutsideBackend backend;
+  bool zero_copy_only = false;
+};
+
+// What to try, the fastest first.
+std::vector<Candidate> candidates(const config::Outside& outside) {
+  using enum OutsideBackend;
+  if (outside.kind != config::PortKind::kInterface) return {{kEthdev}};
+  switch (outside.backend) {
+    case config::Backend::kAfXdp:
+      return {{kAfXdp}};
+    case config::Backend::kUdp:
+      return {{kUdp}};
+    case config::Backend::kAfPacket:
+      return {{kAfPacket}};
+    case config::Backend::kAuto:
+      break;
+  }
+  // The kernel's routes do not know a gateway of the configuration.
+  if (!outside.gateways.empty()) return {{kAfXdp}, {kAfPacket}};
+  return {{kAfXdp, true}, {kUdp}, {kAfXdp}, {kAfPacket}};
+}
 
 int worker_main(void* worker) {
   static_cast<Worker*>(worker)->run();
@@ -95,22 +126,20 @@ Result<void, DeviceError> DataPlane::open_outside() {
       .mtu = outside.mtu,
       .queues = std::min(outside.queues, static_cast<std::uint16_t>(config_.workers.cores.size())),
       .workers = static_cast<std::uint16_t>(config_.workers.cores.size())};
-  if (outside.kind != config::PortKind::kInterface) {
-    options.backend = OutsideBackend::kEthdev;
-  } else {
-    options.backend = outside.backend == config::Backend::kAfPacket ? OutsideBackend::kAfPacket
-                                                                    : OutsideBackend::kAfXdp;
+  DeviceError refusal;
+  for (const Candidate& candidate : candidates(outside)) {
+    options.backend = candidate.backend;
+    options.zero_copy_only = candidate.zero_copy_only;
+    auto port = OutsidePort::open(options, pool_.get());
+    if (port) {
+      outside_ = std::move(*port);
+      return {};
+    }
+    refusal = std::move(port).error();
+    if (!fallback_reason_.empty()) fallback_reason_ += "; ";
+    fallback_reason_ += std::string(backend_name(candidate.backend)) + ": " + refusal.what;
   }
-  auto port = OutsidePort::open(options, pool_.get());
-  if (!port && outside.backend == config::Backend::kAuto &&
-      options.backend == OutsideBackend::kAfXdp) {
-    fallback_reason_ = port.error().what;
-    options.backend = OutsideBackend::kAfPacket;
-    port = OutsidePort::open(options, pool_.get());
-  }
-  if (!port) return fail(std::move(port).error());
-  outside_ = std::move(*port);
-  return {};
+  return fail(std::move(refusal));
 }
 
 // The interface in the kernel that stands for the port: itself, or a twin.
@@ -132,7 +161,9 @@ Result<void, DeviceError> DataPlane::open_kernel_side() {
     added_addresses_.push_back(address);
   }
   netlink_->process();
-  auto reservation = PortReservation::bind(config_.outside.listen_port);
+  const std::uint16_t port = config_.outside.listen_port;
+  auto reservation =
+      outside_->by_sockets() ? PortReservation::join(port, name) : PortReservation::bind(port);
   if (!reservation) return fail(std::move(reservation).error());
   reservation_.emplace(std::move(*reservation));
   return {};
@@ -140,14 +171,50 @@ Result<void, DeviceError> DataPlane::open_kernel_side() {
 
 Result<void, DeviceError> DataPlane::open_inside() {
   const auto workers = static_cast<std::uint16_t>(config_.workers.cores.size());
-  auto inside = TunPort::open({.name = config_.inside.name,
-                               .mtu = config_.inside.mtu,
-                               .queues = std::min(config_.inside.queues, workers),
-                               .offloads = config_.inside.offloads,
-                               .addresses = config_.identity->widest().networks},
-                              pool_.get());
+  TunOptions options{.name = config_.inside.name,
+                     .mtu = config_.inside.mtu,
+                     .queues = std::min(config_.inside.queues, workers),
+                     .offloads = config_.inside.offloads,
+                     .addresses = config_.identity->widest().networks};
+  if (config_.inside.port) {
+    constexpr std::uint16_t kOverhead = 80;  // of sealing, over IPv6
+    options.mtu = std::min<std::uint16_t>(config_.inside.mtu, config_.outside.mtu - kOverhead);
+    options.queues = 1;
+    options.offloads = false;
+  }
+  auto inside = TunPort::open(options, pool_.get());
   if (!inside) return fail(std::move(inside).error());
   inside_ = std::move(*inside);
+  grace_ = std::make_unique<Grace>(workers);
+  return config_.inside.port ? open_routed() : Result<void, DeviceError>{};
+}
+
+Result<void, DeviceError> DataPlane::open_routed() {
+  const auto workers = static_cast<std::uint16_t>(config_.workers.cores.size());
+  const config::Port& port = *config_.inside.port;
+  RoutedPortOptions options{.port = {.port = port.name,
+                                     .mtu = config_.inside.mtu,
+                                     .queues = std::min(config_.inside.queues, workers),
+                                     .workers = workers},
+                            .addresses = config_.inside.addresses};
+  // The kernel would forward its own copy of what AF_PACKET receives, so that everything came
+  // twice.
+  const bool interface = port.kind == config::PortKind::kInterface;
+  if (interface) options.port.backend = OutsideBackend::kAfXdp;
+  for (const Prefix& network : config_.identity->widest().networks) {
+    options.port.networks.push_back(network);
+    options.port.own.push_back(network.addr);
+  }
+  auto routed = RoutedPort::open(options, *inside_, pool_.get(), *grace_);
+  if (!routed) {
+    DeviceError error = std::move(routed).error();
+    if (interface)
+      error.what +=
+          "; an interface is taken as inside by AF_XDP alone: mend that, give the "
+          "interface to DPDK, or take inside.device = \"tun\" and let the kernel route";
+    return fail(std::move(error));
+  }
+  routed_ = std::move(*routed);
   return {};
 }
 
@@ -156,7 +223,8 @@ Result<void, DeviceError> DataPlane::open_inside() {
 void DataPlane::make_workers() {
   const auto count = static_cast<std::uint16_t>(config_.workers.cores.size());
   const std::uint16_t outside_queues = outside_->receive_queues();
-  const std::uint16_t inside_queues = std::min(config_.inside.queues, count);
+  const std::uint16_t inside_queues = routed_ != nullptr ? routed_->port().receive_queues()
+                                                         : std::min(config_.inside.queues, count);
   const auto dealt = [count](std::uint16_t worker, std::uint16_t first,
                              std::uint16_t queues) -> std::optional<std::uint16_t> {
     for (std::uint16_t queue = 0; queue < queues; ++queue)
@@ -164,7 +232,6 @@ void DataPlane::make_workers() {
     return std::nullopt;
   };
   const std::uint32_t slots = std::bit_ceil(config_.tunnels.max);
-  grace_ = std::make_unique<Grace>(count);
   sessions_ = std::make_unique<SessionTable>(slots, *grace_);
   routes_ = std::make_unique<RouteTable>(slots, *grace_);
   rings_ = std::make_unique<ControlRings>(count, kPuntRing, kTransmitRing);
@@ -174,8 +241,10 @@ void DataPlane::make_workers() {
   for (std::uint16_t i = 0; i < count; ++i) {
     auto lane = std::make_unique<Lane>();
     lane->outside = outside_->queue_for_worker(i, dealt(i, 0, outside_queues));
-    lane->inside =
-        inside_->queue_for_worker(i, dealt(i, outside_queues, inside_queues), lane->stats);
+    const auto queue = dealt(i, outside_queues, inside_queues);
+    lane->inside = routed_ != nullptr
+                       ? routed_->queue_for_worker(i, queue, facts_, *rings_, lane->stats)
+                       : inside_->queue_for_worker(i, queue, lane->stats);
     lanes_.push_back(std::move(lane));
   }
   spread(&Lane::outside, &WorkerStats::outside, wire::outside_flow, 0, outside_queues);
@@ -243,6 +312,12 @@ std::unique_ptr<const Facts> DataPlane::make_facts() const {
   const pki::Certificate& own = config_.identity->widest();
   for (const Prefix& network : own.networks) facts->add_overlay(network);
   for (const Prefix& network : own.unsafe_networks) facts->local.add(network);
+  if (routed_ == nullptr) return facts;
+  // The interface's addresses come in this order: IPv4, IPv6, then link-local ones.
+  for (const Prefix& address : routed_->netlink().addresses()) {
+    IpAddr& speaker = address.addr.is_v4() ? facts->port_v4 : facts->port_v6;
+    if (speaker.is_unspecified()) speaker = address.addr;
+  }
   return facts;
 }
 

@@ -14,6 +14,7 @@
 #include "drivers/eal.h"
 #include "drivers/net/netlink.h"
 #include "drivers/net/port.h"
+#include "drivers/net/routed_port.h"
 #include "drivers/net/tun_port.h"
 #include "drivers/net/twin.h"
 
@@ -51,6 +52,8 @@ class DataPlane {
   [[nodiscard]] Netlink& netlink() { return *netlink_; }
   [[nodiscard]] OutsidePort& outside() { return *outside_; }
   [[nodiscard]] TunPort& inside() { return *inside_; }
+  // The inside when it is a port; inside() is for the gateway's own addresses then.
+  [[nodiscard]] RoutedPort* routed() { return routed_.get(); }
   [[nodiscard]] PortReservation& reservation() { return *reservation_; }
   [[nodiscard]] Twin* twin() { return twin_.get(); }
 
@@ -69,6 +72,7 @@ class DataPlane {
   [[nodiscard]] Result<void, DeviceError> open_outside();
   [[nodiscard]] Result<void, DeviceError> open_kernel_side();
   [[nodiscard]] Result<void, DeviceError> open_inside();
+  [[nodiscard]] Result<void, DeviceError> open_routed();
   void make_workers();
   void spread(std::unique_ptr<PortQueue> Lane::*port, SideStats WorkerStats::*side,
               SpreadingQueue::Flow flow, std::uint16_t first, std::uint16_t queues);
@@ -77,14 +81,15 @@ class DataPlane {
   config::Config config_;
   Eal eal_;
   std::unique_ptr<rte_mempool, MempoolDeleter> pool_;
-  std::string fallback_reason_;  // why AF_XDP was not taken where it was tried
+  std::string fallback_reason_;  // what was tried before the backend, and why it was not taken
   std::unique_ptr<OutsidePort> outside_;
   std::unique_ptr<Twin> twin_;
   std::unique_ptr<Netlink> netlink_;
   std::vector<Prefix> added_addresses_;  // ours to take away again
   std::optional<PortReservation> reservation_;
-  std::unique_ptr<TunPort> inside_;
   std::unique_ptr<Grace> grace_;
+  std::unique_ptr<TunPort> inside_;
+  std::unique_ptr<RoutedPort> routed_;
   std::unique_ptr<SessionTable> sessions_;
   std::unique_ptr<RouteTable> routes_;
   std::unique_ptr<ControlRings> rings_;

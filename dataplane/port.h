@@ -18,6 +18,11 @@ class PortQueue {
   // Fills the front of `into`; returns how many. The caller owns the mbufs. Each has at least 128
   // bytes of headroom and 64 of tailroom, and is one contiguous segment.
   virtual std::uint16_t receive(std::span<rte_mbuf*> into) = 0;
+  // Before transmit(): makes packets ready for the port, and settles and counts those that cannot
+  // leave by it. Returns how many can, which are in front then.
+  virtual std::uint16_t prepare(std::span<rte_mbuf*> packets) {
+    return static_cast<std::uint16_t>(packets.size());
+  }
   // Takes packets; returns how many. The caller keeps the others, which are behind those then.
   virtual std::uint16_t transmit(std::span<rte_mbuf*> packets) = 0;
 

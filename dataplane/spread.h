@@ -24,6 +24,7 @@ class SpreadingQueue final : public PortQueue {
   SpreadingQueue(std::unique_ptr<PortQueue> device, Flow flow, std::vector<MbufRing*> others,
                  WorkerStats& stats, SideStats& side);
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
+  std::uint16_t prepare(std::span<rte_mbuf*> packets) override { return device_->prepare(packets); }
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
   [[nodiscard]] std::optional<int> readable_fd() const override { return device_->readable_fd(); }
 
@@ -45,6 +46,7 @@ class FedQueue final : public PortQueue {
   FedQueue(std::unique_ptr<PortQueue> device, MbufRing& ring, const Doorbell& bell)
       : device_(std::move(device)), ring_(ring), bell_(bell) {}
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
+  std::uint16_t prepare(std::span<rte_mbuf*> packets) override { return device_->prepare(packets); }
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
   [[nodiscard]] std::optional<int> readable_fd() const override { return bell_.fd(); }
 

@@ -36,12 +36,17 @@ enum class PuntKind : std::uint8_t {
   kForged,          // notice: under a session's index, not authentic, not from its peer
   kNoNeighbour,     // sealed, but the next hop of the peer is not known: the kernel can find it
   kKernel,          // a frame for the kernel's twin of the port
+  // A port as inside:
+  kInsideFrame,  // a frame for the kernel's twin of that port
+  kInsideLocal,  // an opened packet that is the kernel's: to deliver, refuse or route elsewhere
+  kInsideUnresolved,  // one that leaves by the port, to a neighbour that the kernel has to find
   kCount,
 };
 inline constexpr std::size_t kPuntKinds = static_cast<std::size_t>(PuntKind::kCount);
 inline constexpr std::array<std::string_view, kPuntKinds> kPuntKindNames{
-    "handshake", "stage2", "recv_error", "unknown_index", "session_message",
-    "no_tunnel", "moved",  "forged",     "no_neighbour",  "kernel"};
+    "handshake",    "stage2",       "recv_error",       "unknown_index", "session_message",
+    "no_tunnel",    "moved",        "forged",           "no_neighbour",  "kernel",
+    "inside_frame", "inside_local", "inside_unresolved"};
 
 enum class Stage : std::uint8_t {
   kOutsideReceive,

@@ -54,6 +54,7 @@ void Exits::punt_kind(PuntKind kind, std::span<rte_mbuf*> packets) {
 
 std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets, Exits& exits,
                      Verdict when_full) {
+  if (!packets.empty()) packets = packets.first(port.prepare(packets));
   if (packets.empty()) return 0;
   // Sizes are taken first: what the port has taken is no longer ours to look at.
   std::uint64_t bytes = 0;

@@ -79,7 +79,10 @@ std::vector<std::string> eal_arguments(const EalOptions& options, std::uint64_t 
     // --in-memory excludes --no-huge; --no-shconf is the part of it that leaves no files behind.
     arguments.insert(arguments.end(), {"--no-huge", "--no-shconf"});
   }
-  arguments.insert(arguments.end(), {"-m", std::to_string(options.memory_mib)});
+  // A packet buffer does not cross from one page to the next, and of ordinary ones each holds one
+  // buffer of two or three KiB. What is not used of it costs nothing.
+  const std::uint64_t memory_mib = options.memory_mib * (huge ? 1 : 2);
+  arguments.insert(arguments.end(), {"-m", std::to_string(memory_mib)});
   // Virtual addresses keep a pool in one piece, which AF_XDP needs. With a PCI device the EAL asks
   // its driver: without an IOMMU only physical addresses work, and those need hugepages.
   if (!huge || options.pci.empty()) arguments.emplace_back("--iova-mode=va");

@@ -43,6 +43,7 @@ inline constexpr std::array kKnownKeys{
     KnownKey{"outside.queues", KeyKind::kValue, "1"},
     KnownKey{"inside", KeyKind::kTable, "[inside]"},
     KnownKey{"inside.device", KeyKind::kValue, R"("tun")"},
+    KnownKey{"inside.addresses", KeyKind::kValue, R"(["10.50.0.1/24"])"},
     KnownKey{"inside.name", KeyKind::kValue, R"("magnetar0")"},
     KnownKey{"inside.mtu", KeyKind::kValue, "1300"},
     KnownKey{"inside.queues", KeyKind::kValue, "1"},

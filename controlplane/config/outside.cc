@@ -9,13 +9,10 @@
 namespace magnetar::config {
 namespace {
 
-constexpr Choice<Backend> kBackends[] = {
-    {"auto", Backend::kAuto}, {"af_xdp", Backend::kAfXdp}, {"af_packet", Backend::kAfPacket}};
-
-struct Port {
-  PortKind kind = PortKind::kInterface;
-  std::string name;
-};
+constexpr Choice<Backend> kBackends[] = {{"auto", Backend::kAuto},
+                                         {"af_xdp", Backend::kAfXdp},
+                                         {"udp", Backend::kUdp},
+                                         {"af_packet", Backend::kAfPacket}};
 
 bool is_visible(char c) { return c > 0x20 && c < 0x7f; }
 
@@ -26,22 +23,6 @@ bool is_pci_address(std::string_view text) {
   return std::ranges::equal(text, kShape, [&](char c, char shape) {
     return shape == 'x' ? kHex.find(c) != std::string_view::npos : c == shape;
   });
-}
-
-std::optional<Port> parse_port(std::string_view text) {
-  if (text.starts_with("net_"))
-    return std::ranges::all_of(text, is_visible)
-               ? std::optional(Port{PortKind::kVdev, std::string(text)})
-               : std::nullopt;
-  if (is_pci_address(text)) return Port{PortKind::kPci, std::string(text)};
-  if (is_interface_name(text)) return Port{PortKind::kInterface, std::string(text)};
-  return std::nullopt;
-}
-
-std::optional<Prefix> parse_own_address(std::string_view text) {
-  const auto prefix = Prefix::parse(text);
-  if (!prefix || prefix->addr.is_unspecified() || prefix->addr.is_multicast()) return std::nullopt;
-  return prefix;
 }
 
 std::optional<IpAddr> parse_gateway(std::string_view text) {
@@ -65,6 +46,13 @@ void check_gateways(const Section& section, const Outside& outside) {
                   "address are expected");
 }
 
+void check_kernel_routes(const Section& section, const Outside& outside) {
+  if (outside.backend != Backend::kUdp || outside.gateways.empty()) return;
+  section.error("gateway", R"(is not for backend = "udp", which the kernel's own routes lead: )"
+                           "ip route add default via " +
+                               outside.gateways.front().to_string() + ", and take it out");
+}
+
 void check_ipv6_mtu(const Section& section, const Outside& outside) {
   const auto is_v6 = [](const Prefix& prefix) { return !prefix.addr.is_v4(); };
   if (outside.mtu >= kMinIpv6Mtu || std::ranges::none_of(outside.addresses, is_v6)) return;
@@ -79,6 +67,22 @@ bool is_interface_name(std::string_view text) {
   const auto allowed = [](char c) { return is_visible(c) && c != '/' && c != ':' && c != '%'; };
   return !text.empty() && text.size() <= kMaxLength && text != "." && text != ".." &&
          std::ranges::all_of(text, allowed);
+}
+
+std::optional<Port> parse_port(std::string_view text) {
+  if (text.starts_with("net_"))
+    return std::ranges::all_of(text, is_visible)
+               ? std::optional(Port{PortKind::kVdev, std::string(text)})
+               : std::nullopt;
+  if (is_pci_address(text)) return Port{PortKind::kPci, std::string(text)};
+  if (is_interface_name(text)) return Port{PortKind::kInterface, std::string(text)};
+  return std::nullopt;
+}
+
+std::optional<Prefix> parse_own_address(std::string_view text) {
+  const auto prefix = Prefix::parse(text);
+  if (!prefix || prefix->addr.is_unspecified() || prefix->addr.is_multicast()) return std::nullopt;
+  return prefix;
 }
 
 Outside read_outside(const toml::table& root, Report& report) {
@@ -104,6 +108,7 @@ Outside read_outside(const toml::table& root, Report& report) {
   section.number("queues", to.queues, {1, 64}, "1 to 64 queues are possible");
   check_backend(section, to);
   check_gateways(section, to);
+  check_kernel_routes(section, to);
   check_ipv6_mtu(section, to);
   return to;
 }

@@ -19,8 +19,14 @@
 
 namespace magnetar::config {
 
-enum class Backend : std::uint8_t { kAuto, kAfXdp, kAfPacket };
+enum class Backend : std::uint8_t { kAuto, kAfXdp, kUdp, kAfPacket };
 enum class PortKind : std::uint8_t { kInterface, kPci, kVdev };
+
+struct Port {
+  PortKind kind = PortKind::kInterface;
+  std::string name;  // as Outside::port
+  friend bool operator==(const Port&, const Port&) = default;
+};
 
 struct Outside {
   PortKind kind = PortKind::kInterface;
@@ -34,6 +40,9 @@ struct Outside {
 };
 
 struct Inside {
+  // None: a TUN device. Else a port, whose traffic is routed: with `name` as the gateway's own way.
+  std::optional<Port> port;
+  std::vector<Prefix> addresses;  // of that port
   std::string name = "magnetar0";
   std::uint16_t mtu = 1300;
   std::uint16_t queues = 1;

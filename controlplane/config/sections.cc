@@ -23,29 +23,11 @@ constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
 constexpr Choice<LogFormat> kLogFormats[] = {{"text", LogFormat::kText},
                                              {"json", LogFormat::kJson}};
 
-// What sealing adds to an inside packet: outer IP, UDP, Nebula header and tag (wire.md section 1).
-constexpr unsigned kOverheadV4 = 20 + 8 + 16 + 16;
-constexpr unsigned kOverheadV6 = 40 + 8 + 16 + 16;
-
-std::optional<std::string> parse_interface_name(std::string_view text) {
-  return is_interface_name(text) ? std::optional(std::string(text)) : std::nullopt;
-}
-
 std::optional<std::string> parse_socket_path(std::string_view text) {
   constexpr std::size_t kLimit = sizeof(sockaddr_un::sun_path);  // with the zero at its end
   const bool fits = text.size() < kLimit && text.find('\0') == std::string_view::npos;
   return fits && text.starts_with('/') && !text.ends_with('/') ? std::optional(std::string(text))
                                                                : std::nullopt;
-}
-
-// Refuses the devices that the contract has and this version has not.
-void check_device(const Section& section) {
-  std::string device = "tun";
-  section.text(
-      "device", device, [](std::string_view text) { return std::optional(std::string(text)); }, "");
-  if (device == "tun") return;
-  section.error("device", "is " + in_quotes(device) +
-                              R"(; not supported by this version yet; take it out or write "tun")");
 }
 
 void check_cores(const Section& section, const Workers& workers, unsigned cpus) {
@@ -62,41 +44,7 @@ void check_cores(const Section& section, const Workers& workers, unsigned cpus) 
                   "CPU " + core + " is a worker's and the control thread's; they compete for it");
 }
 
-bool is_outside_v6(const Config& config) {
-  const auto is_v6 = [](const IpAddr& addr) { return !addr.is_v4(); };
-  const auto has_v6 = [&](const auto& entry) {
-    return std::ranges::any_of(entry.second, is_v6, &UnderlayAddr::ip);
-  };
-  return std::ranges::any_of(config.outside.addresses, is_v6, &Prefix::addr) ||
-         std::ranges::any_of(config.outside.gateways, is_v6) ||
-         std::ranges::any_of(config.tunnels.static_remotes, has_v6);
-}
-
-// The kernel gives no IPv6 address to a device of a smaller MTU.
-void check_ipv6_inside(const Section& section, const Config& config) {
-  if (config.identity == nullptr || config.inside.mtu >= kMinIpv6Mtu) return;
-  const auto& networks = config.identity->widest().networks;
-  const auto is_v6 = [](const Prefix& network) { return !network.addr.is_v4(); };
-  const auto v6 = std::ranges::find_if(networks, is_v6);
-  if (v6 == networks.end()) return;
-  section.error("mtu", "is " + std::to_string(config.inside.mtu) +
-                           "; IPv6 in the overlay (pki.cert has " + v6->to_string() +
-                           ") needs at least " + std::to_string(kMinIpv6Mtu) + " bytes");
-}
-
 }  // namespace
-
-Inside read_inside(const toml::table& root, Report& report) {
-  const Section section(root, "inside", report);
-  Inside to;
-  check_device(section);
-  section.text("name", to.name, parse_interface_name,
-               "an interface name is 1 to 15 visible characters without / : and %");
-  section.number("mtu", to.mtu, {576, 9000}, "the MTU is 576 to 9000 bytes");
-  section.number("queues", to.queues, {1, 64}, "1 to 64 queues are possible");
-  section.boolean("offloads", to.offloads);
-  return to;
-}
 
 Workers read_workers(const toml::table& root, unsigned cpus, Report& report) {
   const Section section(root, "workers", report);
@@ -144,22 +92,6 @@ void read_log(const toml::table& root, Config& config, Report& report) {
   const Section section(root, "log", report);
   section.choice<LogLevel>("level", config.log_level, kLogLevels);
   section.choice<LogFormat>("format", config.log_format, kLogFormats);
-}
-
-void check_mtus(const toml::table& root, const Config& config, Report& report) {
-  check_ipv6_inside(Section(root, "inside", report), config);
-  const bool v6 = is_outside_v6(config);
-  const unsigned overhead = v6 ? kOverheadV6 : kOverheadV4;
-  if (config.inside.mtu + overhead <= config.outside.mtu) return;
-  const std::string largest = std::to_string(config.outside.mtu - overhead);
-  const Section inside(root, "inside", report);
-  const Section outside(root, "outside", report);
-  const Section& at = inside.find("mtu") != nullptr ? inside : outside;
-  report.warning(at.place("mtu"), "inside.mtu",
-                 "is " + std::to_string(config.inside.mtu) + "; a sealed packet over " +
-                     (v6 ? "IPv6" : "IPv4") + " is " + std::to_string(overhead) +
-                     " bytes larger and would be fragmented on outside.mtu " +
-                     std::to_string(config.outside.mtu) + "; at most " + largest + " fits");
 }
 
 }  // namespace magnetar::config

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <toml++/toml.h>
@@ -19,6 +20,11 @@ inline constexpr std::uint16_t kMinIpv6Mtu = 1280;  // RFC 8200 section 5
 
 // What the kernel takes as the name of an interface.
 [[nodiscard]] bool is_interface_name(std::string_view text);
+
+// An interface name, a PCI address, or a DPDK vdev with its arguments.
+[[nodiscard]] std::optional<Port> parse_port(std::string_view text);
+// An address of ours with the length of its network.
+[[nodiscard]] std::optional<Prefix> parse_own_address(std::string_view text);
 
 // [pki], with the files it names. None when there is not enough to make an identity of.
 [[nodiscard]] std::shared_ptr<const Identity> read_identity(const toml::table& root,
@@ -36,8 +42,8 @@ void read_metrics(const toml::table& root, Config& config, Report& report);
 void read_control(const toml::table& root, Config& config, Report& report);
 void read_log(const toml::table& root, Config& config, Report& report);
 
-// Refuses an inside that is too small for IPv6 addresses of ours; warns when a full inside packet
-// does not fit into one outside packet.
+// Refuses an inside that is the outside, or too small for IPv6 addresses of ours; warns when a full
+// inside packet does not fit into one outside packet.
 void check_mtus(const toml::table& root, const Config& config, Report& report);
 
 }  // namespace magnetar::config

@@ -64,7 +64,9 @@ void Publisher::carry_out(const SendQueued& action) {
 
 void Publisher::carry_out(const SendDatagram& action) {
   const auto path = parts_.paths.path_to(action.to);
-  if (!path) {
+  // Without a neighbour, not even where the kernel would resolve it: answers to places that a
+  // stranger made up would fill the workers' sockets, and those of sessions could not leave.
+  if (!path || path->next_mac == MacAddr{}) {
     if (!parts_.send_by_kernel(action.to, action.bytes)) ++unreachable_;
     return;
   }

@@ -17,7 +17,8 @@ namespace magnetar {
 class PathFinder {
  public:
   virtual ~PathFinder() = default;
-  // None: unreachable, or the next hop's MAC is not known (the kernel has been asked for it).
+  // None: unreachable, or the next hop's MAC is not known (the kernel has been asked for it). Where
+  // the kernel resolves what leaves, there is a path then, with a MAC of zeros.
   [[nodiscard]] virtual std::optional<wire::OuterPath> path_to(const UnderlayAddr& to) = 0;
   // The kernel's view has changed.
   virtual void forget() = 0;
@@ -25,8 +26,10 @@ class PathFinder {
 
 class Underlay final : public PathFinder {
  public:
-  // `netlink` must outlive this object. Frames leave with `mac` and from `port`.
-  Underlay(Netlink& netlink, std::vector<IpAddr> gateways, MacAddr mac, std::uint16_t port);
+  // `netlink` must outlive this object. Frames leave with `mac` and from `port`. `kernel_routes`:
+  // the kernel routes and resolves what leaves.
+  Underlay(Netlink& netlink, std::vector<IpAddr> gateways, MacAddr mac, std::uint16_t port,
+           bool kernel_routes);
 
   [[nodiscard]] std::optional<wire::OuterPath> path_to(const UnderlayAddr& to) override;
   void forget() override { known_.clear(); }
@@ -38,6 +41,7 @@ class Underlay final : public PathFinder {
   std::vector<IpAddr> gateways_;
   MacAddr mac_;
   std::uint16_t port_;
+  bool kernel_routes_;
   std::unordered_map<IpAddr, std::optional<Path>> known_;
 };
 

@@ -20,6 +20,9 @@ struct Facts {
   PrefixSet own_overlay;        // our own addresses there
   PrefixSet local;              // those and the networks behind us (protocol/firewall.md 3.2)
   PrefixSet overlay_broadcast;  // the all-ones addresses of our IPv4 networks
+  // Who speaks for us in ICMP errors, of either family; unspecified: nobody can.
+  IpAddr overlay_v4, overlay_v6;
+  IpAddr port_v4, port_v6;  // to the inside, where that is a port
 
   [[nodiscard]] bool is_for_us(const wire::OuterView& view) const {
     return view.destination_port == listen_port && underlay.contains(view.destination_ip, view.v4);
@@ -29,6 +32,8 @@ struct Facts {
     overlay_networks.add(network);
     own_overlay.add(network.addr);
     local.add(network.addr);
+    IpAddr& speaker = network.addr.is_v4() ? overlay_v4 : overlay_v6;
+    if (speaker.is_unspecified()) speaker = network.addr;
     if (!network.addr.is_v4() || network.length >= 31) return;
     const std::uint32_t hosts = 0xffffffffU >> network.length;
     overlay_broadcast.add(IpAddr::v4(network.addr.v4_value() | hosts));

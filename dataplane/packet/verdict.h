@@ -29,6 +29,7 @@ enum class Verdict : std::uint8_t {
   kWrongSource,
   kNotForUs,
   kRelayUnsupported,
+  kInsideTooBig,
   kInsideFull,
   // inside
   kInsideMalformed,
@@ -41,6 +42,7 @@ enum class Verdict : std::uint8_t {
   kCounterExhausted,
   kOutsideFull,
   // both
+  kTtlExceeded,
   kWorkerFull,
   kPuntRingFull,
   kCount,
@@ -76,6 +78,7 @@ inline constexpr std::array<VerdictRule, kVerdicts> kVerdictRules{{
     {Verdict::kNotForUs, "not_for_us", "inner destination is not ours"},
     {Verdict::kRelayUnsupported, "relay_unsupported",
      "relayed packet, and this version is no relay"},
+    {Verdict::kInsideTooBig, "inside_too_big", "opened packet does not fit the inside port's MTU"},
     {Verdict::kInsideFull, "inside_full", "inside device takes no more"},
     {Verdict::kInsideMalformed, "inside_malformed", "packet from inside is not a whole IP packet"},
     {Verdict::kBadOffload, "bad_offload",
@@ -88,6 +91,7 @@ inline constexpr std::array<VerdictRule, kVerdicts> kVerdictRules{{
     {Verdict::kTooBig, "too_big", "sealed packet would not fit the outside MTU"},
     {Verdict::kCounterExhausted, "counter_exhausted", "message counter is used up"},
     {Verdict::kOutsideFull, "outside_full", "outside port takes no more"},
+    {Verdict::kTtlExceeded, "ttl_exceeded", "TTL or hop limit ran out here"},
     {Verdict::kWorkerFull, "worker_full", "queue of the worker that the flow belongs to was full"},
     {Verdict::kPuntRingFull, "punt_ring_full", "control plane's queue was full"},
 }};

@@ -63,6 +63,9 @@ struct OuterView {
   [[nodiscard]] std::uint64_t source_key() const {
     return detail::key_of(source_ip, v4, source_port);
   }
+  [[nodiscard]] std::uint64_t destination_key() const {
+    return detail::key_of(destination_ip, v4, destination_port);
+  }
 
  private:
   [[nodiscard]] IpAddr address(const std::byte* at) const {

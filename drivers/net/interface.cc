@@ -25,6 +25,13 @@ unsigned channels(int fd, ifreq request) {
   return std::max(1U, wanted.combined_count + wanted.rx_count);
 }
 
+// One that cannot tell is not complained of.
+bool has_offload(int fd, ifreq request, std::uint32_t command) {
+  ethtool_value value{.cmd = command, .data = 0};
+  request.ifr_data = reinterpret_cast<char*>(&value);  // NOLINT: the ioctl's own interface
+  return ioctl(fd, SIOCETHTOOL, &request) != 0 || value.data != 0;
+}
+
 }  // namespace
 
 Result<InterfaceFacts, DeviceError> interface_facts(const std::string& name) {
@@ -50,6 +57,8 @@ Result<InterfaceFacts, DeviceError> interface_facts(const std::string& name) {
     return fail(os_error("cannot read the state of " + name, errno));
   facts.up = (request.ifr_flags & IFF_UP) != 0;
   facts.receive_queues = channels(fd.get(), request);
+  facts.segments = has_offload(fd.get(), request, ETHTOOL_GTXCSUM) &&
+                   has_offload(fd.get(), request, ETHTOOL_GGSO);
   return facts;
 }
 

@@ -16,6 +16,7 @@ struct InterfaceFacts {
   MacAddr mac{};
   bool up = false;
   unsigned receive_queues = 1;  // that the device spreads its traffic over
+  bool segments = true;         // what is to be cut or summed up may be left to it
 };
 
 // Error: no such interface, or not an Ethernet one.

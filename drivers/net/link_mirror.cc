@@ -38,6 +38,21 @@ bool comes_before(const Prefix& a, const Prefix& b) {
 
 }  // namespace
 
+std::optional<NeighbourNews> neighbour_news(nlmsghdr* message, int interface_index) {
+  if (message->nlmsg_type != RTM_NEWNEIGH && message->nlmsg_type != RTM_DELNEIGH)
+    return std::nullopt;
+  std::array<nlattr*, NDA_MAX + 1> attributes{};
+  const auto* header = parse<ndmsg>(message, attributes);
+  if (header == nullptr || header->ndm_ifindex != interface_index ||
+      (header->ndm_family != AF_INET && header->ndm_family != AF_INET6))
+    return std::nullopt;
+  const auto ip = to_ip(attributes[NDA_DST]);
+  if (!ip) return std::nullopt;
+  const bool known = message->nlmsg_type == RTM_NEWNEIGH && (header->ndm_state & kKnownStates) != 0;
+  return NeighbourNews{*ip, known ? to_mac(attributes[NDA_LLADDR]) : std::nullopt,
+                       (header->ndm_state & NUD_STALE) != 0};
+}
+
 bool LinkMirror::apply(nlmsghdr* message) {
   switch (message->nlmsg_type) {
     case RTM_NEWLINK:
@@ -108,27 +123,19 @@ bool LinkMirror::apply_address(nlmsghdr* message) {
 }
 
 bool LinkMirror::apply_neighbour(nlmsghdr* message) {
-  std::array<nlattr*, NDA_MAX + 1> attributes{};
-  const auto* header = parse<ndmsg>(message, attributes);
-  if (header == nullptr || header->ndm_ifindex != link_.index ||
-      (header->ndm_family != AF_INET && header->ndm_family != AF_INET6))
-    return false;
-  const auto ip = to_ip(attributes[NDA_DST]);
-  if (!ip) return false;
-  const bool known = message->nlmsg_type == RTM_NEWNEIGH && (header->ndm_state & kKnownStates) != 0;
-  const std::optional<MacAddr> mac = known ? to_mac(attributes[NDA_LLADDR]) : std::nullopt;
-
-  const auto at = neighbours_.find(*ip);
+  const auto news = neighbour_news(message, link_.index);
+  if (!news) return false;
+  const auto at = neighbours_.find(news->ip);
   const std::optional<MacAddr> before = at == neighbours_.end() ? std::nullopt : at->second.mac;
-  if (!mac) {
+  if (!news->mac) {
     if (at != neighbours_.end()) neighbours_.erase(at);
     return before.has_value();
   }
-  Neighbour& neighbour = neighbours_[*ip];
-  neighbour.mac = mac;
-  neighbour.stale = (header->ndm_state & NUD_STALE) != 0;
-  if (neighbour.stale && neighbour.in_use) stale_in_use_.push_back(*ip);
-  return mac != before;
+  Neighbour& neighbour = neighbours_[news->ip];
+  neighbour.mac = news->mac;
+  neighbour.stale = news->stale;
+  if (neighbour.stale && neighbour.in_use) stale_in_use_.push_back(news->ip);
+  return news->mac != before;
 }
 
 bool LinkMirror::concerns_routing(nlmsghdr* message) const {

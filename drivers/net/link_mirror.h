@@ -18,6 +18,14 @@ struct Neighbour {
   bool in_use = false;         // we send to it, which the kernel cannot see
 };
 
+// What one message says of a neighbour of the interface; none: the message is about something else.
+struct NeighbourNews {
+  IpAddr ip;
+  std::optional<MacAddr> mac;  // none: gone, or not resolved
+  bool stale = false;
+};
+[[nodiscard]] std::optional<NeighbourNews> neighbour_news(nlmsghdr* message, int interface_index);
+
 class LinkMirror {
  public:
   explicit LinkMirror(int interface_index) { link_.index = interface_index; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What OutsidePort needs of a backend. Two there are: any ethdev (AF_PACKET is one), and AF_XDP.
+// What OutsidePort needs of a backend. Three there are: any ethdev (AF_PACKET is one),
+// AF_XDP, and UDP sockets.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,10 @@ class OutsideDevice {
   [[nodiscard]] virtual std::uint16_t transmit_queues() const = 0;
   [[nodiscard]] virtual std::uint64_t rx_missed() const = 0;
   [[nodiscard]] virtual std::string note() const = 0;
+  [[nodiscard]] virtual std::string offloads() const { return {}; }  // in force; empty: it has none
+  // Whether its own sockets have the Nebula port (others may join), and the kernel routes what it
+  // sends. Else it works beside the kernel.
+  [[nodiscard]] virtual bool by_sockets() const { return false; }
 };
 
 // What PortQueue promises of a received packet.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AF_XDP and AF_PACKET leave the interface with the kernel, which is then its own twin; its
+// AF_XDP, UDP and AF_PACKET leave the interface with the kernel, which is then its own twin; its
 // addresses, MTU and queues are not touched. Of an ethdev, MTU and queues are set. Checksum offload
 // is not used: workers write the outer checksums themselves, and ignore those received.
 #include "drivers/net/port.h"
@@ -11,6 +11,7 @@
 #include "drivers/net/ethdev_device.h"
 #include "drivers/net/outside_device.h"
 #include "drivers/net/packet_device.h"
+#include "drivers/net/udp_device.h"
 #include "drivers/net/xdp_device.h"
 
 namespace magnetar {
@@ -19,6 +20,7 @@ struct OutsidePort::Impl {
   OutsideBackend backend = OutsideBackend::kEthdev;
   std::unique_ptr<OutsideDevice> device;
   MacAddr mac{};
+  std::string offloads;
   std::string note;
 };
 
@@ -50,8 +52,15 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_device(const OutsidePor
   switch (options.backend) {
     case OutsideBackend::kAfXdp:
       return open_xdp_device({.interface = options.port,
-                              .listen_port = options.listen_port,
+                              .rule = {options.listen_port, options.networks, options.own},
                               .mtu = options.mtu,
+                              .queues = options.queues,
+                              .workers = options.workers,
+                              .zero_copy_only = options.zero_copy_only},
+                             pool);
+    case OutsideBackend::kUdp:
+      return open_udp_device({.interface = options.port,
+                              .listen_port = options.listen_port,
                               .queues = options.queues,
                               .workers = options.workers},
                              pool);
@@ -72,7 +81,7 @@ std::string note_on(const OutsideDevice& device, const OutsidePortOptions& optio
   std::string note = device.note();
   const auto add = [&note](const std::string& text) { note += (note.empty() ? "" : "; ") + text; };
   if (options.backend == OutsideBackend::kAfPacket)
-    add("af_xdp is faster: backend = \"af_xdp\" takes it or says why it cannot");
+    add("udp and af_xdp are faster: each takes the interface, or says why it cannot");
   if (device.receive_queues() < options.queues)
     add("the device has " + std::to_string(device.receive_queues()) + " receive queues, not " +
         std::to_string(options.queues));
@@ -87,6 +96,8 @@ std::string_view backend_name(OutsideBackend backend) {
   switch (backend) {
     case OutsideBackend::kAfXdp:
       return "af_xdp";
+    case OutsideBackend::kUdp:
+      return "udp";
     case OutsideBackend::kAfPacket:
       return "af_packet";
     case OutsideBackend::kEthdev:
@@ -112,6 +123,7 @@ Result<std::unique_ptr<OutsidePort>, DeviceError> OutsidePort::open(
   std::unique_ptr<OutsidePort> port(new OutsidePort);
   port->impl_->backend = options.backend;
   port->impl_->mac = (*device)->mac();
+  port->impl_->offloads = (*device)->offloads();
   port->impl_->note = note_on(**device, options);
   port->impl_->device = std::move(*device);
   return port;
@@ -126,6 +138,8 @@ const MacAddr& OutsidePort::mac() const { return impl_->mac; }
 OutsideBackend OutsidePort::backend() const { return impl_->backend; }
 std::uint16_t OutsidePort::receive_queues() const { return impl_->device->receive_queues(); }
 PortCounters OutsidePort::counters() const { return {impl_->device->rx_missed()}; }
+const std::string& OutsidePort::offloads() const { return impl_->offloads; }
+bool OutsidePort::by_sockets() const { return impl_->device->by_sockets(); }
 const std::string& OutsidePort::note() const { return impl_->note; }
 
 }  // namespace magnetar

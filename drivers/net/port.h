@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The outside port: any ethdev, or a kernel interface through AF_XDP or AF_PACKET.
+// A port that frames travel by: any ethdev, or a kernel interface through AF_XDP, UDP sockets or
+// AF_PACKET. The outside is one, and the inside may be (routed_port.h).
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dataplane/base/addr.h"
 #include "dataplane/base/result.h"
@@ -17,17 +19,21 @@ struct rte_mempool;
 
 namespace magnetar {
 
-enum class OutsideBackend : std::uint8_t { kAfXdp, kAfPacket, kEthdev };
+enum class OutsideBackend : std::uint8_t { kAfXdp, kUdp, kAfPacket, kEthdev };
 [[nodiscard]] std::string_view backend_name(
-    OutsideBackend backend);  // "af_xdp", "af_packet", "ethdev"
+    OutsideBackend backend);  // "af_xdp", "udp", "af_packet", "ethdev"
 
 struct OutsidePortOptions {
   std::string port;  // interface name, PCI address or vdev string
   OutsideBackend backend = OutsideBackend::kEthdev;
   std::uint16_t listen_port = 4242;
   std::uint16_t mtu = 1500;
-  std::uint16_t queues = 1;   // receive queues
-  std::uint16_t workers = 1;  // each gets its own way to transmit
+  std::uint16_t queues = 1;     // receive queues
+  std::uint16_t workers = 1;    // each gets its own way to transmit
+  bool zero_copy_only = false;  // AF_XDP: refuse a driver that copies
+  // As inside: overlay networks, and our own addresses in them, whose packets are the kernel's.
+  std::vector<Prefix> networks;
+  std::vector<IpAddr> own;
 };
 
 // The data room that packet buffers need (rte_pktmbuf_pool_create) so that every backend can
@@ -55,6 +61,10 @@ class OutsidePort {
   [[nodiscard]] OutsideBackend backend() const;
   [[nodiscard]] std::uint16_t receive_queues() const;  // what the device really gave
   [[nodiscard]] PortCounters counters() const;
+  [[nodiscard]] const std::string& offloads() const;  // in force; empty: it has none
+  // Whether sockets of the backend's own have the Nebula port, and the kernel routes what they
+  // send.
+  [[nodiscard]] bool by_sockets() const;
   [[nodiscard]] const std::string& note() const;  // what would be faster, and how to get it
 
  private:
@@ -69,6 +79,10 @@ class OutsidePort {
 class PortReservation {
  public:
   [[nodiscard]] static Result<PortReservation, DeviceError> bind(std::uint16_t port);
+  // Beside sockets of ours that have the port on `interface`, and keep all that comes there; sends
+  // by that interface.
+  [[nodiscard]] static Result<PortReservation, DeviceError> join(std::uint16_t port,
+                                                                 const std::string& interface);
   ~PortReservation();
   PortReservation(PortReservation&& other) noexcept;
   PortReservation& operator=(PortReservation&&) = delete;
@@ -76,6 +90,7 @@ class PortReservation {
   bool send(const UnderlayAddr& to, ByteView datagram);
 
  private:
+  static Result<PortReservation, DeviceError> bind(std::uint16_t port, const std::string& beside);
   explicit PortReservation(int fd) : fd_(fd) {}
   int fd_ = -1;
 };

@@ -3,12 +3,14 @@
 #include <cstring>
 
 #include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "drivers/net/os_error.h"
 #include "drivers/net/port.h"
+#include "drivers/net/udp_socket.h"
 
 namespace magnetar {
 namespace {
@@ -55,6 +57,13 @@ bool bind_any(int fd, int family, std::uint16_t port) {
   return ::bind(fd, generic(any), sizeof(any)) == 0;
 }
 
+// Not bound to the interface: it would get a share of what comes there.
+bool join_and_send_by(int fd, const std::string& interface) {
+  const std::uint32_t index = htonl(if_nametoindex(interface.c_str()));
+  return let_join(fd) && setsockopt(fd, IPPROTO_IP, IP_UNICAST_IF, &index, sizeof(index)) == 0 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF, &index, sizeof(index)) == 0;
+}
+
 int family_of_socket(int fd) {
   int family = AF_UNSPEC;
   socklen_t size = sizeof(family);
@@ -65,6 +74,16 @@ int family_of_socket(int fd) {
 }  // namespace
 
 Result<PortReservation, DeviceError> PortReservation::bind(std::uint16_t port) {
+  return bind(port, {});
+}
+
+Result<PortReservation, DeviceError> PortReservation::join(std::uint16_t port,
+                                                           const std::string& interface) {
+  return bind(port, interface);
+}
+
+Result<PortReservation, DeviceError> PortReservation::bind(std::uint16_t port,
+                                                           const std::string& beside) {
   constexpr int kType = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   int family = AF_INET6;
   UniqueFd fd(socket(AF_INET6, kType, 0));
@@ -74,13 +93,9 @@ Result<PortReservation, DeviceError> PortReservation::bind(std::uint16_t port) {
   }
   if (!fd) return fail(os_error("cannot open a UDP socket", errno));
   if (!drop_everything(fd.get())) return fail(os_error("cannot filter a UDP socket", errno));
-  if (!bind_any(fd.get(), family, port)) {
-    const std::string text = std::to_string(port);
-    if (errno == EADDRINUSE)
-      return fail(DeviceError{"UDP port " + text +
-                              " is in use by another program: ss -ulpn sport = :" + text});
-    return fail(os_error("cannot bind UDP port " + text, errno));
-  }
+  if (!beside.empty() && !join_and_send_by(fd.get(), beside))
+    return fail(os_error("cannot share UDP port " + std::to_string(port), errno));
+  if (!bind_any(fd.get(), family, port)) return fail(bind_error(port, errno));
   return PortReservation(fd.release());
 }
 

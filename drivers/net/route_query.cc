@@ -16,17 +16,6 @@ int hand_over(nl_msg* message, void* on_message) {
   return NL_OK;
 }
 
-// A gateway of the other family (RFC 5549) comes as RTA_VIA: a family and its bytes.
-std::optional<IpAddr> via(const nlattr* attribute) {
-  constexpr std::size_t kFamily = sizeof(rtvia::rtvia_family);
-  if (attribute == nullptr) return std::nullopt;
-  const ByteView bytes(static_cast<const std::byte*>(nla_data(attribute)),
-                       static_cast<std::size_t>(nla_len(attribute)));
-  if (bytes.size() == kFamily + 4) return IpAddr::v4(bytes.subspan<kFamily, 4>());
-  if (bytes.size() == kFamily + 16) return IpAddr::v6(bytes.subspan<kFamily, 16>());
-  return std::nullopt;
-}
-
 std::optional<RouteAnswer> parse_route(nlmsghdr* header) {
   std::array<nlattr*, RTA_MAX + 1> attributes{};
   if (header->nlmsg_type != RTM_NEWROUTE ||
@@ -37,8 +26,7 @@ std::optional<RouteAnswer> parse_route(nlmsghdr* header) {
   if (attributes[RTA_OIF] != nullptr)
     answer.interface_index = static_cast<int>(nla_get_u32(attributes[RTA_OIF]));
   answer.source = to_ip(attributes[RTA_PREFSRC]);
-  answer.gateway = to_ip(attributes[RTA_GATEWAY]);
-  if (!answer.gateway) answer.gateway = via(attributes[RTA_VIA]);
+  answer.gateway = to_gateway(attributes[RTA_GATEWAY], attributes[RTA_VIA]);
   return answer;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -38,6 +39,18 @@ using NlCallbacks = std::unique_ptr<nl_cb, NlFree<nl_cb_put>>;
   const auto* data = static_cast<const std::byte*>(nla_data(attribute));
   if (nla_len(attribute) == 4) return IpAddr::v4(std::span<const std::byte, 4>(data, 4));
   if (nla_len(attribute) == 16) return IpAddr::v6(std::span<const std::byte, 16>(data, 16));
+  return std::nullopt;
+}
+
+// A route's gateway from its RTA_GATEWAY and RTA_VIA: one of the other family (RFC 5549) comes in
+// the latter, a family and its bytes.
+[[nodiscard]] inline std::optional<IpAddr> to_gateway(const nlattr* gateway, const nlattr* via) {
+  if (gateway != nullptr || via == nullptr) return to_ip(gateway);
+  constexpr std::size_t kFamily = sizeof(rtvia::rtvia_family);
+  const ByteView bytes(static_cast<const std::byte*>(nla_data(via)),
+                       static_cast<std::size_t>(nla_len(via)));
+  if (bytes.size() == kFamily + 4) return IpAddr::v4(bytes.subspan<kFamily, 4>());
+  if (bytes.size() == kFamily + 16) return IpAddr::v6(bytes.subspan<kFamily, 16>());
   return std::nullopt;
 }
 

@@ -110,5 +110,6 @@ std::string TunPort::note() const {
   return {};
 }
 int TunPort::link_index() const { return impl_->link_index; }
+int TunPort::fd() const { return impl_->queues.front().get(); }
 
 }  // namespace magnetar

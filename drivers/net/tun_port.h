@@ -41,6 +41,7 @@ class TunPort {
   [[nodiscard]] const std::string& offloads() const;  // in force, as text
   [[nodiscard]] std::string note() const;             // what would be faster, and how to get it
   [[nodiscard]] int link_index() const;
+  [[nodiscard]] int fd() const;  // of the first queue, to poll for reading
 
  private:
   TunPort();

@@ -13,6 +13,9 @@
 namespace magnetar {
 namespace {
 
+constexpr const char* kCopies =
+    "the driver of the interface copies each packet (no AF_XDP zero-copy)";
+
 class XdpQueue final : public PortQueue {
  public:
   XdpQueue(XdpSocket* rx, XdpSocket& tx, rte_spinlock_t* shared)
@@ -68,9 +71,7 @@ class XdpDevice final : public OutsideDevice {
   [[nodiscard]] std::string note() const override {
     if (!steer_->native())
       return "the driver of the interface has no XDP of its own: the kernel's is slower";
-    return sockets_.front()->zero_copy()
-               ? ""
-               : "the driver of the interface copies each packet (no AF_XDP zero-copy)";
+    return sockets_.front()->zero_copy() ? "" : kCopies;
   }
 
  private:
@@ -81,15 +82,17 @@ class XdpDevice final : public OutsideDevice {
   std::unique_ptr<XdpSteer> steer_;  // last, so that steering ends before the sockets do
 };
 
-Result<void, DeviceError> suitable(const InterfaceFacts& facts, std::uint16_t queues) {
+Result<void, DeviceError> suitable(const InterfaceFacts& facts, const XdpDeviceOptions& options) {
+  const std::uint16_t queues = options.queues;
+  const std::string key = options.rule.networks.empty() ? "outside.queues" : "inside.queues";
   if (!facts.up)
     return fail(DeviceError{facts.name + " is down: ip link set " + facts.name + " up"});
   // A frame on a queue without a socket of ours would go to the kernel and be lost.
   if (facts.receive_queues != queues)
     return fail(DeviceError{facts.name + " spreads its traffic over " +
-                            std::to_string(facts.receive_queues) +
-                            " queues, not outside.queues = " + std::to_string(queues) +
-                            ": ethtool -L " + facts.name + " combined " + std::to_string(queues)});
+                            std::to_string(facts.receive_queues) + " queues, not " + key + " = " +
+                            std::to_string(queues) + ": ethtool -L " + facts.name + " combined " +
+                            std::to_string(queues)});
   return {};
 }
 
@@ -99,16 +102,17 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_xdp_device(const XdpDev
                                                                     rte_mempool* pool) {
   const auto facts = interface_facts(options.interface);
   if (!facts) return fail(facts.error());
-  if (auto done = suitable(*facts, options.queues); !done) return fail(std::move(done).error());
+  if (auto done = suitable(*facts, options); !done) return fail(std::move(done).error());
   const auto memory = pool_memory(pool, options.mtu);
   if (!memory) return fail(memory.error());
-  auto steer = XdpSteer::load(*facts, options.listen_port);
+  auto steer = XdpSteer::load(*facts, options.rule);
   if (!steer) return fail(std::move(steer).error());
 
   std::vector<std::unique_ptr<XdpSocket>> sockets;
   for (std::uint32_t queue = 0; queue < options.queues; ++queue) {
     auto socket = XdpSocket::open(*facts, queue, *memory);
     if (!socket) return fail(std::move(socket).error());
+    if (options.zero_copy_only && !(*socket)->zero_copy()) return fail(DeviceError{kCopies});
     if (auto done = (*steer)->add_socket(queue, (*socket)->fd()); !done)
       return fail(std::move(done).error());
     sockets.push_back(std::move(*socket));

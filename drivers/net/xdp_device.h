@@ -9,6 +9,7 @@
 #include "dataplane/base/result.h"
 #include "drivers/eal.h"
 #include "drivers/net/outside_device.h"
+#include "drivers/net/xdp_steer.h"
 
 struct rte_mempool;
 
@@ -16,10 +17,11 @@ namespace magnetar {
 
 struct XdpDeviceOptions {
   std::string interface;
-  std::uint16_t listen_port = 0;
+  SteerRule rule;
   std::uint16_t mtu = 1500;
   std::uint16_t queues = 1;
   std::uint16_t workers = 1;
+  bool zero_copy_only = false;
 };
 
 // An error leaves nothing behind: AF_PACKET may be tried next.

@@ -28,6 +28,13 @@ constexpr std::uint32_t kMinChunk = 2048;  // XDP_UMEM_MIN_CHUNK_SIZE; at most a
 // No port has such a number, and mbufs in a pool have another (RTE_MBUF_PORT_INVALID).
 constexpr std::uint16_t kFirstMark = 0xf000;
 
+// Sockets of several interfaces share a pool.
+std::uint16_t next_mark() {
+  constexpr std::uint16_t kMarks = 0xf00;
+  static std::atomic<std::uint16_t> next = 0;
+  return static_cast<std::uint16_t>(kFirstMark + next.fetch_add(1) % kMarks);
+}
+
 struct Extent {
   std::uintptr_t begin = UINTPTR_MAX;
   std::uintptr_t end = 0;
@@ -74,7 +81,7 @@ Result<std::unique_ptr<XdpSocket>, DeviceError> XdpSocket::open(const InterfaceF
                                                                 std::uint32_t queue,
                                                                 const PoolMemory& memory) {
   using std::chrono::milliseconds;
-  std::unique_ptr<XdpSocket> self(new XdpSocket(memory, queue));
+  std::unique_ptr<XdpSocket> self(new XdpSocket(memory));
   if (const int result = create_umem(&self->umem_, memory, &self->fill_, &self->completed_);
       result != 0)
     return fail(os_error("the kernel does not share packet buffers for AF_XDP", -result));
@@ -98,8 +105,7 @@ Result<std::unique_ptr<XdpSocket>, DeviceError> XdpSocket::open(const InterfaceF
   return self;
 }
 
-XdpSocket::XdpSocket(const PoolMemory& memory, std::uint32_t queue)
-    : memory_(memory), mark_(static_cast<std::uint16_t>(kFirstMark + queue)) {}
+XdpSocket::XdpSocket(const PoolMemory& memory) : memory_(memory), mark_(next_mark()) {}
 
 XdpSocket::~XdpSocket() {
   const bool take = socket_ != nullptr && !zero_copy();

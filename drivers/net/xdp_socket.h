@@ -56,7 +56,7 @@ class XdpSocket {
   [[nodiscard]] std::uint64_t missed() const;
 
  private:
-  XdpSocket(const PoolMemory& memory, std::uint32_t queue);
+  explicit XdpSocket(const PoolMemory& memory);
   void take_back();
   bool refill(std::uint32_t count);
   void reclaim();

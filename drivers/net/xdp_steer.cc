@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/net/xdp_steer.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -31,12 +32,29 @@ bpf_map* read_only_data(bpf_object* object) {
   return nullptr;
 }
 
-// The object's only constant is the port.
-bool set_port(bpf_object* object, std::uint16_t udp_port) {
+// The object's only constant, as the program has it.
+struct Ours {
+  std::uint16_t port;  // network byte order
+  MacAddr mac;
+};
+static_assert(sizeof(Ours) == 8);
+
+bool set_constants(bpf_object* object, const InterfaceFacts& interface, const SteerRule& rule) {
   bpf_map* map = read_only_data(object);
   if (map == nullptr) return false;
-  const std::uint16_t port = htons(udp_port);
-  return bpf_map__set_initial_value(map, &port, sizeof(port)) == 0;
+  const Ours ours{htons(rule.udp_port), interface.mac};
+  return bpf_map__set_initial_value(map, &ours, sizeof(ours)) == 0;
+}
+
+// A key of the overlay maps, and what is found there.
+template <std::size_t kBytes>
+bool set_network(int map, const Prefix& network, std::uint8_t take) {
+  struct {
+    std::uint32_t length;
+    std::array<std::byte, kBytes> address;
+  } key{network.length, {}};
+  std::ranges::copy(network.addr.network_bytes(), key.address.begin());
+  return bpf_map_update_elem(map, &key, &take, 0) == 0;
 }
 
 using Frame = std::array<std::byte, 64>;
@@ -47,12 +65,20 @@ Frame arp_frame() {
   return frame;
 }
 
-Frame nebula_frame(std::uint16_t udp_port) {
+// One that the program has to take.
+Frame frame_of(const SteerRule& rule, const MacAddr& mac) {
   Frame frame{};
+  std::ranges::copy(mac, frame.begin());
   store_be<std::uint16_t>(std::span(frame).subspan<12, 2>(), ETH_P_IP);
   frame[14] = std::byte{0x45};
   frame[23] = std::byte{IPPROTO_UDP};
-  store_be<std::uint16_t>(std::span(frame).subspan<36, 2>(), udp_port);
+  store_be<std::uint16_t>(std::span(frame).subspan<36, 2>(), rule.udp_port);
+  if (rule.networks.empty()) return frame;
+  const Prefix network = rule.networks.front().masked();
+  const ByteView to = network.addr.network_bytes();
+  const bool v4 = network.addr.is_v4();
+  store_be<std::uint16_t>(std::span(frame).subspan<12, 2>(), v4 ? ETH_P_IP : ETH_P_IPV6);
+  std::ranges::copy(to, frame.begin() + (v4 ? 30 : 38));
   return frame;
 }
 
@@ -69,25 +95,48 @@ std::optional<std::uint32_t> run(int program, const Frame& frame) {
 }  // namespace
 
 Result<std::unique_ptr<XdpSteer>, DeviceError> XdpSteer::load(const InterfaceFacts& interface,
-                                                              std::uint16_t udp_port) {
+                                                              const SteerRule& rule) {
   // libbpf would write to standard error; what matters is in our own errors.
   libbpf_set_print(nullptr);
-  std::unique_ptr<XdpSteer> steer(new XdpSteer(interface, udp_port));
+  std::unique_ptr<XdpSteer> steer(new XdpSteer(interface, rule));
   LIBBPF_OPTS(bpf_object_open_opts, options);
   options.object_name = "magnetar";
   steer->object_ = bpf_object__open_mem(kProgram, sizeof(kProgram), &options);
   if (steer->object_ == nullptr) return fail(os_error("cannot read the XDP program", errno));
   bpf_map* sockets = bpf_object__find_map_by_name(steer->object_, "sockets");
   if (sockets == nullptr || bpf_map__set_max_entries(sockets, interface.receive_queues) != 0 ||
-      !set_port(steer->object_, udp_port))
+      !set_constants(steer->object_, interface, rule))
     return fail(DeviceError{"the XDP program is not the one this build expects"});
+  bpf_program* each = nullptr;
+  bpf_object__for_each_program(each, steer->object_) bpf_program__set_autoload(
+      each, std::string_view(bpf_program__name(each)) == steer->program_name());
   if (const int result = bpf_object__load(steer->object_); result != 0)
     return fail(os_error("the kernel does not take the XDP program", -result));
-  const bpf_program* program = bpf_object__find_program_by_name(steer->object_, "magnetar_steer");
+  const bpf_program* program =
+      bpf_object__find_program_by_name(steer->object_, steer->program_name());
   if (program == nullptr) return fail(DeviceError{"the XDP program has no entry point"});
   steer->program_ = bpf_program__fd(program);
   steer->sockets_ = bpf_map__fd(sockets);
+  if (!steer->set_networks())
+    return fail(os_error("cannot tell the XDP program what is ours", errno));
   return steer;
+}
+
+const char* XdpSteer::program_name() const {
+  return rule_.networks.empty() ? "magnetar_steer" : "magnetar_steer_inside";
+}
+
+bool XdpSteer::set_networks() const {
+  const auto set = [this](const Prefix& network, std::uint8_t take) {
+    const bool v4 = network.addr.is_v4();
+    const int map = bpf_object__find_map_fd_by_name(object_, v4 ? "overlay_v4" : "overlay_v6");
+    return v4 ? set_network<4>(map, network, take) : set_network<16>(map, network, take);
+  };
+  return std::ranges::all_of(rule_.networks,
+                             [&](const Prefix& network) { return set(network.masked(), 1); }) &&
+         std::ranges::all_of(rule_.own, [&](const IpAddr& own) {
+           return set({own, static_cast<std::uint8_t>(own.bits())}, 0);
+         });
 }
 
 XdpSteer::~XdpSteer() {
@@ -103,16 +152,15 @@ Result<void, DeviceError> XdpSteer::add_socket(std::uint32_t queue, int socket) 
 
 Result<void, DeviceError> XdpSteer::prove() const {
   // Test frames count as received on queue 0, whose socket is there: a redirect means it is found.
-  if (run(program_, nebula_frame(udp_port_)) == XDP_REDIRECT &&
+  if (run(program_, frame_of(rule_, interface_.mac)) == XDP_REDIRECT &&
       run(program_, arp_frame()) == XDP_PASS)
     return {};
-  return fail(DeviceError{"the XDP program does not steer UDP port " + std::to_string(udp_port_) +
-                          " as it should on this kernel"});
+  return fail(DeviceError{"the XDP program does not steer as it should on this kernel"});
 }
 
 Result<void, DeviceError> XdpSteer::attach() {
   using std::chrono::milliseconds;
-  const bpf_program* program = bpf_object__find_program_by_name(object_, "magnetar_steer");
+  const bpf_program* program = bpf_object__find_program_by_name(object_, program_name());
   // A gateway that was killed a moment ago may still be on its way out.
   for (milliseconds waited{0}; link_ == nullptr; waited += milliseconds{20}) {
     link_ = bpf_program__attach_xdp(program, static_cast<int>(interface_.index));

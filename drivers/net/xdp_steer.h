@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The XDP program that takes Nebula's datagrams off an interface (steer.bpf.c): loaded, attached
-// and proven to steer. Attached by a BPF link, so it is gone with this object, and with the
+// The XDP program that takes what is ours off an interface (steer.bpf.c): loaded, attached and
+// proven to steer. Attached by a BPF link, so it is gone with this object, and with the
 // process however that dies. Start-up only.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "dataplane/base/addr.h"
 #include "dataplane/base/result.h"
 #include "drivers/eal.h"
 #include "drivers/net/interface.h"
@@ -16,10 +18,18 @@ struct bpf_object;
 
 namespace magnetar {
 
+// What is taken. Outside: UDP to a port. Inside (`networks` is not empty): IP to the interface's
+// MAC address and these networks, but for `own`, addresses of ours in them.
+struct SteerRule {
+  std::uint16_t udp_port = 0;
+  std::vector<Prefix> networks;
+  std::vector<IpAddr> own;
+};
+
 class XdpSteer {
  public:
   [[nodiscard]] static Result<std::unique_ptr<XdpSteer>, DeviceError> load(
-      const InterfaceFacts& interface, std::uint16_t udp_port);
+      const InterfaceFacts& interface, const SteerRule& rule);
   ~XdpSteer();
   XdpSteer(const XdpSteer&) = delete;
   XdpSteer& operator=(const XdpSteer&) = delete;
@@ -33,11 +43,13 @@ class XdpSteer {
   [[nodiscard]] bool native() const;
 
  private:
-  XdpSteer(InterfaceFacts interface, std::uint16_t udp_port)
-      : interface_(std::move(interface)), udp_port_(udp_port) {}
+  XdpSteer(InterfaceFacts interface, SteerRule rule)
+      : interface_(std::move(interface)), rule_(std::move(rule)) {}
+  [[nodiscard]] const char* program_name() const;
+  [[nodiscard]] bool set_networks() const;
 
   InterfaceFacts interface_;
-  std::uint16_t udp_port_;
+  SteerRule rule_;
   bpf_object* object_ = nullptr;
   bpf_link* link_ = nullptr;
   int program_ = -1;

@@ -34,11 +34,11 @@ CASES = {
 }
 
 
-def ours(lab, offloads):
+def ours(lab, offloads=True, backend="auto"):
     for role, address, peer, other, core in (("left", GATEWAY, HOST, "right", 0),
                                              ("right", HOST, GATEWAY, "left", 1)):
         gateway = lab.gateway(role, address, static={peer: [lab.network.endpoint(other)]},
-                              inside={"offloads": offloads},
+                              outside={"backend": backend}, inside={"offloads": offloads},
                               workers={"cores": [core], "control_core": 1 - core})
         yield gateway.start().pid()
 
@@ -68,10 +68,10 @@ def memory_mib(pid):
 class Pair:
     """Two ends that have a tunnel, and what can be measured between them."""
 
-    def __init__(self, lab, start, seconds):
+    def __init__(self, lab, start, seconds, wire_offloads):
         self._lab, self._seconds = lab, seconds
         self._left, self._right = lab.network.add("left", "right")
-        lab.network.connect()
+        lab.network.connect(offloads=wire_offloads)
         self._pids = list(start(lab))
         wait_for(lambda: ping(self._left, HOST, count=1).lost == 0, "a tunnel", 20)
 
@@ -135,11 +135,13 @@ class Pair:
         return row
 
 
-def contenders(with_off):
+def contenders(with_off, backends):
     """Name of its column: how it is started."""
-    found = {"ours": lambda lab: ours(lab, True)}
+    found = {"ours": ours}
     if with_off:
-        found["ours_offloads_off"] = lambda lab: ours(lab, False)
+        found["ours_offloads_off"] = lambda lab: ours(lab, offloads=False)
+    for backend in backends:
+        found[f"ours_{backend}"] = lambda lab, backend=backend: ours(lab, backend=backend)
     for name, version in (("nebula", nebula.DEBIAN), ("nebula_1.11.0", "1.11.0")):
         if nebula.binary(version, PEERS):
             found[name] = lambda lab, version=version: theirs(lab, version)
@@ -174,19 +176,24 @@ def main():
     parser.add_argument("--seconds", type=int, default=3, help="of each iperf3 (default: 3)")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--offloads-off", action="store_true", help="a column without them, too")
+    parser.add_argument("--backends", nargs="*", default=[], metavar="BACKEND",
+                        help="a column for each value of outside.backend, too")
+    parser.add_argument("--wire-offloads", action="store_true",
+                        help="leave the offloads of the interfaces between the two on")
     arguments = parser.parse_args()
     reason = netns.available()
     if reason:
         print(f"bench-peers: {reason}", file=sys.stderr)
         return 1
     netns.clean_leftovers(PREFIX)
-    starts = contenders(arguments.offloads_off)
+    starts = contenders(arguments.offloads_off, arguments.backends)
     measured = {name: [] for name in starts}
     for run in range(arguments.runs):
         # In turns and in changing order: what the machine does besides falls on all alike.
         for name in list(starts)[::1 if run % 2 == 0 else -1]:
             with Lab(PREFIX) as lab:
-                measured[name].append(Pair(lab, starts[name], arguments.seconds).measure())
+                measured[name].append(Pair(lab, starts[name], arguments.seconds,
+                                           arguments.wire_offloads).measure())
             with contextlib.suppress(OSError):
                 print(f"bench-peers: run {run + 1} of {arguments.runs}: {name}: "
                       f"{measured[name][-1]['tcp 1 stream']:.2f} Gb/s", file=sys.stderr, flush=True)

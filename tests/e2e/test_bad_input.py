@@ -87,7 +87,7 @@ def received(gateway):
     return gateway.metrics().total("magnetar_packets_total", direction="rx", side="outside")
 
 
-@pytest.mark.parametrize("backend", ["af_packet", "af_xdp"])
+@pytest.mark.parametrize("backend", ["af_packet", "af_xdp", "udp"])
 @pytest.mark.parametrize("mtu", [1500, 2200], ids=["fragmented", "oversized"])
 def test_garbage_of_every_length(lab, backend, mtu):
     """0 to 2,000 bytes. What exceeds the wire's MTU comes in fragments; with a larger one, whole."""

@@ -28,17 +28,25 @@ class Case:
 
 
 CASES = [
-    Case("defaults"),
+    Case("defaults", backend="udp"),  # veth has no AF_XDP zero-copy
     Case("chachapoly", cipher="chachapoly"),
     Case("ipv6-outside", family=6),
     Case("af_packet", {"outside": {"backend": "af_packet"}}, backend="af_packet"),
     Case("af_xdp", {"outside": {"backend": "af_xdp"}}, backend="af_xdp"),
+    Case("udp", {"outside": {"backend": "udp"}}, backend="udp"),
+    Case("udp-chachapoly-ipv6", {"outside": {"backend": "udp"}}, cipher="chachapoly", family=6,
+         backend="udp"),
+    Case("udp-nebula-1.11.0", {"outside": {"backend": "udp"}}, version="1.11.0", backend="udp"),
     Case("ordinary-memory", {"workers": {"memory": "ordinary"}}),
     Case("hugepages", {"workers": {"memory": "hugepages"}}, hugepages=256),
     Case("two-workers-af_packet", {**TWO_WORKERS, "outside": {"queues": 2, "backend": "af_packet"}},
          queues=2, backend="af_packet"),
     Case("two-workers-af_xdp", {**TWO_WORKERS, "outside": {"queues": 2, "backend": "af_xdp"}},
          queues=2, backend="af_xdp"),
+    Case("two-workers-udp", {**TWO_WORKERS, "outside": {"queues": 2, "backend": "udp"}},
+         queues=2, backend="udp"),
+    Case("two-workers-udp-ipv6", {**TWO_WORKERS, "outside": {"queues": 2, "backend": "udp"}},
+         family=6, queues=2, backend="udp"),
     Case("two-workers-chachapoly-ipv6", TWO_WORKERS, cipher="chachapoly", family=6, queues=2),
     Case("two-workers-one-queue", {"workers": {"cores": [0, 1]}}),
     Case("nebula-1.9.3", version="1.9.3"),

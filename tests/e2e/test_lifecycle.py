@@ -12,7 +12,7 @@ from lab.metrics import assert_balanced
 from lab.process import run, wait_for
 from lab.traffic import ping, udp_socket
 
-BACKENDS = ["af_packet", "af_xdp"]
+BACKENDS = ["af_packet", "af_xdp", "udp"]
 
 
 def debris(gateway):

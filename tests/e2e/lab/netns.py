@@ -131,8 +131,9 @@ class Network:
             self.nodes[role] = Namespace(f"{self._stem}-{role}").create()
         return [self.nodes[role] for role in roles]
 
-    def connect(self, queues=1, mtu=1500):
-        """Puts all nodes on one Ethernet; each end has `queues` queues."""
+    def connect(self, queues=1, mtu=1500, offloads=False):
+        """Puts all nodes on one Ethernet; each end has `queues` queues, and frames are whole unless
+        `offloads` are left to it."""
         spaces = list(self.nodes.values())
         count = ["numtxqueues", queues, "numrxqueues", queues]
         if len(spaces) == 2:
@@ -144,7 +145,7 @@ class Network:
             self._middle.ip("link", "set", "br0", "mtu", mtu, "up")
             for role in self.nodes:
                 self._middle.ip("link", "set", role, "master", "br0")
-        self._finish_nodes(mtu)
+        self._finish_nodes(mtu, offloads)
 
     def connect_to_middlebox(self, queues=1, mtu=1500):
         """Each node has a wire of its own that ends, under the name of its role, in the namespace
@@ -160,18 +161,19 @@ class Network:
             space.ip("link", "add", self.DEVICE, *count, "type", "veth",
                      "peer", "name", role, "netns", self._middle.name, *count)
             self._middle.ip("link", "set", role, "mtu", mtu, "up")
-            self._no_offloads(self._middle, role)
+            self.no_offloads(self._middle, role)
 
-    def _finish_nodes(self, mtu):
+    def _finish_nodes(self, mtu, offloads=False):
         for role, space in self.nodes.items():
-            self._no_offloads(space, self.DEVICE)
+            if not offloads:
+                self.no_offloads(space, self.DEVICE)
             space.ip("link", "set", self.DEVICE, "mtu", mtu, "up")
             for address in (f"{self.address(role)}/24", f"{self.address(role, 6)}/64"):
                 space.ip("address", "add", address, "dev", self.DEVICE,
                          *(["nodad"] if ":" in address else []))
 
     @staticmethod
-    def _no_offloads(space, device):
+    def no_offloads(space, device):
         # A frame that goes to a poll-mode driver must be whole: checksum filled in, not oversized.
         space.run("ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
 

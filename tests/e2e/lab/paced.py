@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 
-from .traffic import udp_socket
+from .traffic import any_of, udp_socket
 
 _TICK = 0.002
 _SO_RCVBUFFORCE = 33
@@ -16,7 +16,7 @@ class PacedStream:
     """`rate` datagrams a second from one side to the other, until stop()."""
 
     def __init__(self, sender, receiver, address, port, rate, size=64):
-        self._source = udp_socket(sender)
+        self._source = udp_socket(sender, any_of(address))
         self._sink = udp_socket(receiver, (address, port), 0.2)
         self._sink.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 26)
         self._to = (address, port)

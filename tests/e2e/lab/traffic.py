@@ -110,7 +110,7 @@ def udp_socket(space, bound_to=("0.0.0.0", 0), timeout=10):
     return opened
 
 
-def _any(address):
+def any_of(address):
     return ("::" if ":" in address else "0.0.0.0", 0)
 
 
@@ -118,7 +118,7 @@ def udp_sequence(sender, receiver, address, count=1000, size=64, port=7000):
     """Numbered datagrams; returns the numbers in the order in which they arrived."""
     got = []
     with udp_socket(receiver, (address, port), 2) as sink, \
-            udp_socket(sender, _any(address)) as source:
+            udp_socket(sender, any_of(address)) as source:
         for number in range(count):
             source.sendto(struct.pack("!I", number).ljust(size, b"\0"), (address, port))
             if number % 32 == 31:  # keep pace with the receiver: it is the path that is tested
@@ -134,7 +134,7 @@ class Stream:
         """`source`: an address of the sender's; none: what its kernel chooses."""
         self._to = (address, port)
         self._sink = udp_socket(receiver, self._to, 0)
-        self._source = udp_socket(sender, (source, 0) if source else _any(address))
+        self._source = udp_socket(sender, (source, 0) if source else any_of(address))
         self._sent = 0
         self.received = []  # numbers in the order in which they arrived
 

@@ -49,6 +49,12 @@ TEST(Diff, NamesWhatNeedsARestart) {
       {"outside.listen_port", [](Config& c) { c.outside.listen_port = 4243; }},
       {"outside.mtu", [](Config& c) { c.outside.mtu = 9000; }},
       {"outside.queues", [](Config& c) { c.outside.queues = 2; }},
+      {"inside.device",
+       [](Config& c) {
+         c.inside.port = Port{PortKind::kInterface, "eth2"};
+       }},
+      {"inside.addresses",
+       [](Config& c) { c.inside.addresses = {*Prefix::parse("10.50.0.1/24")}; }},
       {"inside.name", [](Config& c) { c.inside.name = "tun7"; }},
       {"inside.mtu", [](Config& c) { c.inside.mtu = 1400; }},
       {"inside.queues", [](Config& c) { c.inside.queues = 2; }},

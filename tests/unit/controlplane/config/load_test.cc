@@ -123,6 +123,24 @@ format = "json"
   EXPECT_EQ(config.log_format, LogFormat::kJson);
 }
 
+TEST(Load, AnInsideMayBeAnyPort) {
+  const Material material;
+  const std::pair<const char*, std::optional<Port>> rows[] = {
+      {"tun", std::nullopt},
+      {"eth2", Port{PortKind::kInterface, "eth2"}},
+      {"0000:3b:00.1", Port{PortKind::kPci, "0000:3b:00.1"}},
+      {"net_memif1,role=client", Port{PortKind::kVdev, "net_memif1,role=client"}},
+  };
+  for (const auto& [device, port] : rows) {
+    const auto loaded = material.load(
+        completed("[inside]\nmtu = 1500\ndevice = \"" + std::string(device) + "\"\n"));
+    ASSERT_TRUE(loaded.config.has_value()) << listing(loaded);
+    EXPECT_EQ(loaded.config->inside.port, port) << device;
+    EXPECT_EQ(listing(loaded).empty(), port.has_value())
+        << "a TUN of this MTU does not fit the tunnel; a port's senders are told what does";
+  }
+}
+
 TEST(Load, TellsPortsApart) {
   struct Port {
     std::string_view why;

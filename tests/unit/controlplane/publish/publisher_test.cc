@@ -154,6 +154,17 @@ TEST_F(Fixture, WhatOnlyTheKernelCanReachGoesThroughIt) {
   EXPECT_EQ(publisher.unreachable(), 1U);
 }
 
+TEST_F(Fixture, WhereTheKernelResolvesSessionsNeedNoNeighbourAndAnswersDo) {
+  paths.next_mac = {};
+  open();
+  publisher.carry_out(SendDatagram{kPeer, text(30, 1), true});
+  publisher.carry_out(SendInSession{kLocal, wire::MessageType::kTest, 0, text(3, 4)});
+  ASSERT_EQ(by_kernel.size(), 1U);
+  EXPECT_EQ(by_kernel[0], (std::pair{kPeer, text(30, 1)}));
+  EXPECT_EQ(frames(0).size(), 1U);
+  EXPECT_TRUE(frames(1).empty());
+}
+
 TEST_F(Fixture, APathThatAppearsIsTakenAndOneThatIsLostIsKept) {
   paths.reachable = false;
   open();

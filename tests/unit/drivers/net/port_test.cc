@@ -32,6 +32,7 @@ TEST(PacketDataRoom, FitsEveryBackend) {
 
 TEST(OutsideBackend, HasTheNameOfTheConfiguration) {
   EXPECT_EQ(backend_name(OutsideBackend::kAfXdp), "af_xdp");
+  EXPECT_EQ(backend_name(OutsideBackend::kUdp), "udp");
   EXPECT_EQ(backend_name(OutsideBackend::kAfPacket), "af_packet");
   EXPECT_EQ(backend_name(OutsideBackend::kEthdev), "ethdev");
 }

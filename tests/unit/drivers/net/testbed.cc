@@ -37,10 +37,10 @@ Bytes ethernet(const MacAddr& to, const MacAddr& from, std::uint16_t type) {
   return frame;
 }
 
-std::uint16_t ipv4_checksum(ByteView header) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i + 1 < header.size(); i += 2)
-    sum += load_be<std::uint16_t>(header.subspan(i).first<2>());
+std::uint16_t checksum(ByteView bytes, std::uint32_t sum = 0) {
+  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2)
+    sum += load_be<std::uint16_t>(bytes.subspan(i).first<2>());
+  if (bytes.size() % 2 != 0) sum += std::to_integer<std::uint32_t>(bytes.back()) << 8U;
   while (sum >> 16U) sum = (sum & 0xffffU) + (sum >> 16U);
   return static_cast<std::uint16_t>(~sum);
 }
@@ -146,13 +146,32 @@ Bytes udp_frame(const IpAddr& source, const IpAddr& destination, std::uint16_t d
   append(frame, destination.network_bytes());
   if (source.is_v4())
     store_be<std::uint16_t>(std::span(frame).subspan<24, 2>(),
-                            ipv4_checksum(ByteView(frame).subspan(14, 20)));
+                            checksum(ByteView(frame).subspan(14, 20)));
   put16(frame, source_port);
   put16(frame, destination_port);
   put16(frame, udp_size);
   put16(frame, 0);
   append(frame, as_bytes(payload));
+  if (!source.is_v4())  // which has to have one; over IPv4, none is as good
+    store_be<std::uint16_t>(
+        std::span(frame).subspan<60, 2>(),
+        checksum(ByteView(frame).subspan(22), std::uint32_t{udp_size} + IPPROTO_UDP));
   return frame;
+}
+
+wire::OuterView outer(ByteView frame) {
+  wire::OuterView view;
+  EXPECT_EQ(wire::parse_outer(frame, view), Verdict::kForward);
+  return view;
+}
+
+bool same_datagram(ByteView a, ByteView b) {
+  const wire::OuterView x = outer(a);
+  const wire::OuterView y = outer(b);
+  return x.source() == y.source() && x.source_port == y.source_port &&
+         x.destination() == y.destination() && x.destination_port == y.destination_port &&
+         std::ranges::equal(a.subspan(x.payload_offset, x.payload_length),
+                            b.subspan(y.payload_offset, y.payload_length));
 }
 
 Bytes arp_request(const IpAddr& from, const IpAddr& target) {

@@ -11,6 +11,7 @@
 
 #include "dataplane/base/addr.h"
 #include "dataplane/base/bytes.h"
+#include "dataplane/wire/outer_packet.h"
 #include "drivers/net/os_error.h"
 
 struct rte_mempool;
@@ -56,6 +57,10 @@ class Cable {
 // say.
 Bytes udp_frame(const IpAddr& source, const IpAddr& destination, std::uint16_t destination_port,
                 std::string_view payload, std::uint16_t source_port = 5555);
+// Where the datagram of a frame is; fails the test when it has none.
+wire::OuterView outer(ByteView frame);
+// Whether two frames carry the same bytes from and to the same places.
+bool same_datagram(ByteView a, ByteView b);
 Bytes arp_request(const IpAddr& from, const IpAddr& target);
 bool is_arp_reply(ByteView frame);
 bool contains(ByteView frame, std::string_view payload);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// [inside]: where plain packets travel, and what must hold between it and the outside.
+#include <algorithm>
+#include <optional>
+
+#include "controlplane/config/section.h"
+#include "controlplane/config/sections.h"
+
+namespace magnetar::config {
+namespace {
+
+// What sealing adds to an inside packet: outer IP, UDP, Nebula header and tag (wire.md section 1).
+constexpr unsigned kOverheadV4 = 20 + 8 + 16 + 16;
+constexpr unsigned kOverheadV6 = 40 + 8 + 16 + 16;
+
+std::optional<std::string> parse_interface_name(std::string_view text) {
+  return is_interface_name(text) ? std::optional(std::string(text)) : std::nullopt;
+}
+
+// "tun" is none.
+std::optional<std::optional<Port>> parse_device(std::string_view text) {
+  std::optional<Port> port;
+  if (text != "tun") {
+    port = parse_port(text);
+    if (!port) return std::nullopt;
+  }
+  return std::optional<std::optional<Port>>(std::in_place, std::move(port));
+}
+
+void read_device(const Section& section, Inside& to) {
+  const auto* text =
+      section.find("device") != nullptr ? section.find("device")->as_string() : nullptr;
+  if (text != nullptr && text->get() == "vhost")
+    return section.error("device", R"(is "vhost"; not supported by this version yet; take it out)");
+  section.text("device", to.port, parse_device,
+               R"("tun", an interface name of at most 15 characters, a PCI address such as )"
+               R"("0000:3b:00.1" or a DPDK vdev such as "net_memif1,role=client" is expected)");
+}
+
+void check_addresses(const Section& section, const Inside& inside) {
+  if (inside.port || inside.addresses.empty()) return;
+  section.error("addresses",
+                "is for a port, and inside.device is \"tun\", which has the addresses of pki.cert; "
+                "take it out");
+}
+
+void check_ports(const Section& section, const Config& config) {
+  if (!config.inside.port || config.inside.port->name != config.outside.port) return;
+  section.error("device", "is " + in_quotes(config.outside.port) +
+                              ", which is outside.port; packets cannot be routed to where they "
+                              "come from; another port is expected");
+}
+
+bool is_outside_v6(const Config& config) {
+  const auto is_v6 = [](const IpAddr& addr) { return !addr.is_v4(); };
+  const auto has_v6 = [&](const auto& entry) {
+    return std::ranges::any_of(entry.second, is_v6, &UnderlayAddr::ip);
+  };
+  return std::ranges::any_of(config.outside.addresses, is_v6, &Prefix::addr) ||
+         std::ranges::any_of(config.outside.gateways, is_v6) ||
+         std::ranges::any_of(config.tunnels.static_remotes, has_v6);
+}
+
+// The kernel gives no IPv6 address to a device of a smaller MTU.
+void check_ipv6_inside(const Section& section, const Config& config) {
+  if (config.identity == nullptr || config.inside.mtu >= kMinIpv6Mtu) return;
+  const auto& networks = config.identity->widest().networks;
+  const auto is_v6 = [](const Prefix& network) { return !network.addr.is_v4(); };
+  const auto v6 = std::ranges::find_if(networks, is_v6);
+  if (v6 == networks.end()) return;
+  section.error("mtu", "is " + std::to_string(config.inside.mtu) +
+                           "; IPv6 in the overlay (pki.cert has " + v6->to_string() +
+                           ") needs at least " + std::to_string(kMinIpv6Mtu) + " bytes");
+}
+
+}  // namespace
+
+Inside read_inside(const toml::table& root, Report& report) {
+  const Section section(root, "inside", report);
+  Inside to;
+  read_device(section, to);
+  section.texts("addresses", to.addresses, parse_own_address,
+                R"(an address of this gateway with its prefix length is expected, for example )"
+                R"("10.50.0.1/24")",
+                Repeats::kRefused);
+  section.text("name", to.name, parse_interface_name,
+               "an interface name is 1 to 15 visible characters without / : and %");
+  section.number("mtu", to.mtu, {576, 9000}, "the MTU is 576 to 9000 bytes");
+  section.number("queues", to.queues, {1, 64}, "1 to 64 queues are possible");
+  section.boolean("offloads", to.offloads);
+  check_addresses(section, to);
+  return to;
+}
+
+void check_mtus(const toml::table& root, const Config& config, Report& report) {
+  check_ipv6_inside(Section(root, "inside", report), config);
+  check_ports(Section(root, "inside", report), config);
+  if (config.inside.port) return;  // a network of its own, whose senders are told what fits
+  const bool v6 = is_outside_v6(config);
+  const unsigned overhead = v6 ? kOverheadV6 : kOverheadV4;
+  if (config.inside.mtu + overhead <= config.outside.mtu) return;
+  const std::string largest = std::to_string(config.outside.mtu - overhead);
+  const Section inside(root, "inside", report);
+  const Section outside(root, "outside", report);
+  const Section& at = inside.find("mtu") != nullptr ? inside : outside;
+  report.warning(at.place("mtu"), "inside.mtu",
+                 "is " + std::to_string(config.inside.mtu) + "; a sealed packet over " +
+                     (v6 ? "IPv6" : "IPv4") + " is " + std::to_string(overhead) +
+                     " bytes larger and would be fragmented on outside.mtu " +
+                     std::to_string(config.outside.mtu) + "; at most " + largest + " fits");
+}
+
+}  // namespace magnetar::config
