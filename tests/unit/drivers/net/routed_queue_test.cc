@@ -25,7 +25,8 @@ Bytes packet(std::string_view from, std::string_view to, std::uint8_t ttl = 64,
              std::uint16_t size = 100, bool may_split = false) {
   Bytes out(size);
   const bool v4 = ip(from).is_v4();
-  const ByteView source = ip(from).network_bytes();
+  const IpAddr sender = ip(from);
+  const ByteView source = sender.network_bytes();
   if (v4) {
     out[0] = std::byte{0x45};
     store_be_at(&out[2], size);
