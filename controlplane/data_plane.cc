@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/base/check.h"
+#include "dataplane/packet/pool.h"
 #include "dataplane/wire/flow.h"
 #include "drivers/crypto/ipsec_mb.h"
 
@@ -41,6 +42,13 @@ unsigned mbufs_of(const config::Config& config) {
 std::uint32_t memory_mib(const config::Config& config) {
   const std::uint64_t mbuf = sizeof(rte_mbuf) + kMbufPrivateSize + data_room(config) + 64;
   return static_cast<std::uint32_t>(mbuf * mbufs_of(config) / (1024 * 1024) + 64);
+}
+
+// So that nobody looks for packet buffers in DPDK's memory.
+bool all_ports_are_the_kernels(const config::Config& config) {
+  constexpr auto kInterface = config::PortKind::kInterface;
+  return config.outside.kind == kInterface &&
+         (!config.inside.port || config.inside.port->kind == kInterface);
 }
 
 EalOptions eal_options(const config::Config& config) {
@@ -109,8 +117,12 @@ Result<std::unique_ptr<DataPlane>, DeviceError> DataPlane::open(const config::Co
 
 Result<void, DeviceError> DataPlane::open_pool() {
   const unsigned count = mbufs_of(config_) - 1;  // 2^n - 1 wastes least, and this is close
-  pool_.reset(rte_pktmbuf_pool_create("magnetar_packets", count, kPoolCache, kMbufPrivateSize,
-                                      data_room(config_), static_cast<int>(rte_socket_id())));
+  const PacketPoolShape shape{.name = "magnetar_packets",
+                              .mbufs = count,
+                              .cache = kPoolCache,
+                              .data_room = data_room(config_)};
+  const bool packed = !eal_.hugepages() && all_ports_are_the_kernels(config_);
+  pool_.reset(packed ? make_packed_packet_pool(shape) : make_packet_pool(shape));
   if (pool_ == nullptr)
     return fail(DeviceError{std::string("no memory for packets: ") + rte_strerror(rte_errno) +
                             "; more hugepages (sysctl vm.nr_hugepages) or workers.memory = "

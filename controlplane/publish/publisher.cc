@@ -110,11 +110,8 @@ void Publisher::seal_and_send(const Session& session, wire::MessageType type, st
   AeadJob job{};
   store_block(&job.nonce, make_nonce(parts_.aead.cipher(), counter));
   job.key = &session.seal_key;
-  job.aad = packet;
-  job.aad_length = wire::Header::kSize;
   job.text = packet + wire::Header::kSize;
   job.length = static_cast<std::uint32_t>(plaintext.size());
-  job.tag = job.text + plaintext.size();
   parts_.aead.seal({&job, 1});
   session.hot->control_tx_bytes.fetch_add(plaintext.size(), std::memory_order_relaxed);
   if (!remote.reachable()) {

@@ -10,8 +10,6 @@
 namespace magnetar {
 namespace {
 
-constexpr std::size_t kHugePage = 2U << 20U;
-
 std::size_t rounded(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
 
 }  // namespace
@@ -36,6 +34,14 @@ HugeMemory::HugeMemory(std::size_t bytes) {
 
 HugeMemory::~HugeMemory() {
   if (data_ != nullptr) munmap(data_, mapped_);
+}
+
+bool HugeMemory::collapse() {
+  constexpr int kCollapse = 25;  // MADV_COLLAPSE, which Debian 12's headers do not have yet
+  if (mapped_ % kHugePage != 0) return false;
+  for (std::size_t at = 0; at < mapped_; at += kHugePage)  // it looks at no page that is not there
+    *const_cast<volatile std::byte*>(data_ + at) = std::byte{0};
+  return madvise(data_, mapped_, kCollapse) == 0;
 }
 
 HugeMemory::HugeMemory(HugeMemory&& other) noexcept

@@ -13,6 +13,8 @@
 
 namespace magnetar {
 
+inline constexpr std::size_t kHugePage = 2U << 20U;  // of a transparent one, in bytes
+
 // Zeroed memory, backed only where it is touched.
 class HugeMemory {
  public:
@@ -22,6 +24,8 @@ class HugeMemory {
   HugeMemory& operator=(const HugeMemory&) = delete;
   HugeMemory(HugeMemory&& other) noexcept;
   [[nodiscard]] std::byte* data() const { return data_; }
+  // Backs all of it by huge pages now (Linux 6.1 or newer). False: not all of it is.
+  [[nodiscard]] bool collapse();
 
  private:
   std::byte* data_;

@@ -13,6 +13,7 @@
 #include "dataplane/base/prefetch.h"
 #include "dataplane/base/secret.h"
 #include "dataplane/crypto/nonce.h"
+#include "dataplane/wire/header.h"
 
 namespace magnetar {
 
@@ -33,16 +34,20 @@ class alignas(16) AeadKey {
   std::array<std::byte, kSize> bytes_{};
 };
 
-struct alignas(64) AeadJob {
+// A Nebula packet: its header, the associated data, lies in front of the text, the tag behind it.
+struct AeadJob {
+  static constexpr std::size_t kAad = wire::Header::kSize;
+
+  [[nodiscard]] const std::byte* aad() const { return text - kAad; }
+  // 16 bytes; seal writes them, open compares them.
+  [[nodiscard]] std::byte* tag() const { return text + length; }
+
   Block16 nonce;  // 12 bytes and padding
   const AeadKey* key;
-  std::byte* text;  // in place
-  const std::byte* aad;
-  std::byte* tag;    // 16 bytes; seal writes them, open compares them
-  const void* next;  // a line that whoever comes after the cipher needs: asked for meanwhile
-  std::uint32_t length;
-  std::uint16_t aad_length;
-  bool authentic;  // set by open
+  std::byte* text;       // in place
+  const void* next;      // a line that whoever comes after the cipher needs: asked for meanwhile
+  std::uint32_t length;  // of the text
+  bool authentic;        // set by open
 };
 
 // Jobs between asking for a key and using it.

@@ -157,11 +157,8 @@ void InsidePipeline::seal() {
     store_block(header, make_header(group.session->data_header, counter));
     store_block(&job.nonce, make_nonce(cipher, counter));
     job.key = group.session->seal_key;
-    job.aad = header;
-    job.aad_length = wire::Header::kSize;
     job.text = packet.text;
     job.length = packet.length;
-    job.tag = packet.text + packet.length;
     job.next = group.remote;  // for the outer header
     if (i < kKeysAhead) job.key->prefetch();
   }

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
 constexpr std::size_t kDataAhead = 4;
 constexpr std::size_t kSourcesAhead = 2;  // by then the version of the inner packet is at hand
+constexpr std::size_t kAddresses = 8;     // of an inner packet, at the earliest
 constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 
 Verdict verdict_of(ReplayVerdict verdict) {
@@ -61,13 +62,13 @@ void OutsidePipeline::process(std::span<rte_mbuf*> packets, StageClock& clock) {
 // the narrow stores that made it.
 bool OutsidePipeline::classify_plain(rte_mbuf& mbuf, const Facts& facts, Inbound& out) {
   wire::PlainFrame frame;
-  if (mbuf.nb_segs != 1 || !frame.parse(view_of(mbuf)) ||
-      frame.destination_port != facts.listen_port ||
+  const ByteView view = view_of(mbuf);
+  if (mbuf.nb_segs != 1 || !frame.parse(view) || frame.destination_port != facts.listen_port ||
       !facts.underlay.contains(frame.destination_ip, true) ||
       facts.overlay_networks.contains(frame.source_ip, true))
     return false;
   out.mbuf = &mbuf;
-  out.packet = data_of(mbuf) + wire::PlainFrame::kPayload;
+  out.packet = const_cast<std::byte*>(view.data()) + wire::PlainFrame::kPayload;  // NOLINT: ours
   out.counter = frame.counter;
   out.source_key = frame.source_key;
   out.index = LocalIndex{frame.index};
@@ -133,9 +134,16 @@ void OutsidePipeline::prepare() {
   groups_.clear();
   std::size_t unknown = 0;
   std::size_t kept = 0;
+  LocalIndex known;  // not strange: a peer's packets come in trains
   for (std::size_t i = 0; i < size_; ++i) {
     Inbound& packet = burst_[i];
-    Verdict verdict = is_strange(packet) ? find_late(packet, unknown) : Verdict::kForward;
+    Verdict verdict = Verdict::kForward;
+    if (packet.index != known) {
+      if (is_strange(packet))
+        verdict = find_late(packet, unknown);
+      else
+        known = packet.index;
+    }
     if (verdict == Verdict::kPunted) continue;
     if (verdict == Verdict::kForward) {
       verdict = verdict_of(packet.session->window.check(Counter{packet.counter}));
@@ -151,11 +159,8 @@ void OutsidePipeline::prepare() {
     AeadJob& job = jobs_[kept];
     store_block(&job.nonce, make_nonce(cipher, packet.counter));
     job.key = &packet.session->session->open_key;
-    job.aad = packet.packet;
-    job.aad_length = wire::Header::kSize;
     job.text = packet.packet + wire::Header::kSize;
     job.length = length;
-    job.tag = job.text + length;
     job.next = &packet.session->session->sources;
     if (kept < kKeysAhead) job.key->prefetch();
     if (kept != i) burst_[kept] = packet;
@@ -165,7 +170,8 @@ void OutsidePipeline::prepare() {
   size_ = kept;
 }
 
-// Marks the counters of authentic packets as received, a session's packets under one lock.
+// Marks the counters of authentic packets as received, a session's packets under one lock, which
+// nobody else wants where there is one worker.
 void OutsidePipeline::commit() {
   for (const SessionGroup& group : groups_.groups()) commit(group);
 }
@@ -174,7 +180,7 @@ void OutsidePipeline::commit(const SessionGroup& group) {
   SessionHot& hot = *group.session;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
-  rte_spinlock_lock(&hot.lock);
+  if (!context_.alone) rte_spinlock_lock(&hot.lock);
   {
     ReplayWindow::Commits window(hot.window);
     std::uint8_t i = group.first;
@@ -188,18 +194,17 @@ void OutsidePipeline::commit(const SessionGroup& group) {
     }
   }
   hot.count_received(packets, bytes);
-  rte_spinlock_unlock(&hot.lock);
+  if (!context_.alone) rte_spinlock_unlock(&hot.lock);
 }
 
-Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
-  const std::uint64_t expected = packet.session->remote_key.load(std::memory_order_relaxed);
-  if (packet.source_key != expected) notice_move(packet);
+Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts, Sender& sender) {
+  if (packet.session != sender.session) sender.turn_to(*packet.session);
+  if (packet.source_key != sender.remote_key) notice_move(packet);
   const ByteView text(packet.packet + wire::Header::kSize, packet.length - kOverhead);
   if (packet.type != wire::MessageType::kMessage) return punt_message(packet, text);
   wire::InnerView inner;
   if (!wire::parse_inner(text, inner)) return Verdict::kInnerMalformed;
-  if (!packet.session->session->sources.contains(inner.source, inner.v4))
-    return Verdict::kWrongSource;
+  if (!sender.sources->contains(inner.source, inner.v4)) return Verdict::kWrongSource;
   if (!facts.local.contains(inner.destination, inner.v4)) return Verdict::kNotForUs;
   set_data(*packet.mbuf, text.data(), text.size());
   return Verdict::kForward;
@@ -207,13 +212,15 @@ Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
 
 void OutsidePipeline::deliver(const Facts& facts) {
   std::size_t delivered = 0;
+  Sender sender;
   for (std::size_t i = 0; i < size_; ++i) {
     if (i + kDataAhead < size_) {
       const Inbound& ahead = burst_[i + kDataAhead];
       rte_prefetch0(ahead.packet + wire::Header::kSize);
-      rte_prefetch0(&ahead.session->session->sources);
+      rte_prefetch0(ahead.packet + wire::Header::kSize + kAddresses);
+      if (is_other_session(i + kDataAhead)) rte_prefetch0(&ahead.session->session->sources);
     }
-    if (i + kSourcesAhead < size_) {
+    if (i + kSourcesAhead < size_ && is_other_session(i + kSourcesAhead)) {
       const Inbound& ahead = burst_[i + kSourcesAhead];
       if (wire::says_ipv6(ahead.packet + wire::Header::kSize))
         rte_prefetch0(ahead.session->session->sources.v6_line());
@@ -221,7 +228,7 @@ void OutsidePipeline::deliver(const Facts& facts) {
     Inbound& packet = burst_[i];
     Verdict verdict = verdicts_[i];
     if (verdict == Verdict::kForward) [[likely]] {
-      verdict = deliver_one(packet, facts);
+      verdict = deliver_one(packet, facts, sender);
       if (verdict == Verdict::kForward) [[likely]] {
         to_inside_[delivered++] = packet.mbuf;
         continue;

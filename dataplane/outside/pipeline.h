@@ -24,6 +24,19 @@ struct alignas(64) Inbound {
   std::uint8_t subtype;
 };
 
+// What deliver() asks of a packet's session, kept while a train of its packets passes.
+struct Sender {
+  const SessionHot* session = nullptr;
+  const PrefixSet* sources = nullptr;
+  std::uint64_t remote_key = 0;
+
+  void turn_to(const SessionHot& next) {
+    session = &next;
+    sources = &next.session->sources;
+    remote_key = next.remote_key.load(std::memory_order_relaxed);
+  }
+};
+
 class OutsidePipeline {
  public:
   // Packets of a burst whose index names no session, and which the control plane hears of: who
@@ -49,13 +62,17 @@ class OutsidePipeline {
   void commit();
   void commit(const SessionGroup& group);
   void deliver(const Facts& facts);
-  [[nodiscard, gnu::always_inline]] inline Verdict deliver_one(Inbound& packet, const Facts& facts);
+  [[nodiscard, gnu::always_inline]] inline Verdict deliver_one(Inbound& packet, const Facts& facts,
+                                                               Sender& sender);
 
   // The ways out of it.
   [[nodiscard, gnu::noinline]] Verdict classify_one(rte_mbuf& mbuf, const Facts& facts,
                                                     Inbound& out);
   [[nodiscard]] Verdict classify_clear(rte_mbuf& mbuf, const wire::Header& header,
                                        const wire::OuterView& outer, ByteView packet);
+  [[nodiscard]] bool is_other_session(std::size_t packet) const {  // than of the one before
+    return burst_[packet].session != burst_[packet - 1].session;
+  }
   [[nodiscard]] bool is_strange(const Inbound& packet) const;
   [[nodiscard, gnu::noinline]] Verdict find_late(Inbound& packet, std::size_t& unknown);
   [[nodiscard]] bool waits(const Inbound& packet);

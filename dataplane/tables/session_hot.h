@@ -45,7 +45,7 @@ struct SessionHot : InSlab<SessionHot> {
 
   // Receiving.
   alignas(64)
-      rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;  // guards rx_packets, rx_bytes, window
+      rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;  // of workers: rx_packets, rx_bytes, window
   std::atomic<bool> move_noticed{false};  // a kMoved notice is under way; the control thread clears
   GroupMark open_mark{0};
   LocalIndex local;
@@ -72,7 +72,7 @@ struct SessionHot : InSlab<SessionHot> {
     else
       tx_bytes.fetch_add(bytes, std::memory_order_relaxed);
   }
-  // With the lock held: one writer, so no locked instruction.
+  // With the lock held, or by the only worker: one writer, so no locked instruction.
   void count_received(std::uint64_t packets, std::uint64_t bytes) {
     rx_packets.store(rx_packets.load(std::memory_order_relaxed) + packets,
                      std::memory_order_relaxed);

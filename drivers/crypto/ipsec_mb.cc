@@ -65,7 +65,7 @@ class AesGcm final : public Aead {
       prefetch(job.next);
       std::uint8_t* text = u8p(job.text);
       IMB_AES256_GCM_ENC(manager_.get(), schedule(*job.key), &scratch_, text, text, job.length,
-                         nonce(job), u8p(job.aad), job.aad_length, u8p(job.tag), kTag);
+                         nonce(job), u8p(job.aad()), AeadJob::kAad, u8p(job.tag()), kTag);
     }
   }
 
@@ -77,8 +77,8 @@ class AesGcm final : public Aead {
       prefetch(job.next);
       std::uint8_t* text = u8p(job.text);
       IMB_AES256_GCM_DEC(manager_.get(), schedule(*job.key), &scratch_, text, text, job.length,
-                         nonce(job), u8p(job.aad), job.aad_length, u8p(computed.data()), kTag);
-      job.authentic = same_tag(computed, job.tag);
+                         nonce(job), u8p(job.aad()), AeadJob::kAad, u8p(computed.data()), kTag);
+      job.authentic = same_tag(computed, job.tag());
     }
   }
 
@@ -108,7 +108,7 @@ class ChaChaPoly final : public Aead {
   }
 
   void seal(std::span<AeadJob> jobs) override {
-    run(jobs, IMB_DIR_ENCRYPT, [](AeadJob& job, std::size_t) { return job.tag; });
+    run(jobs, IMB_DIR_ENCRYPT, [](AeadJob& job, std::size_t) { return job.tag(); });
   }
 
   void open(std::span<AeadJob> jobs) override {
@@ -149,8 +149,8 @@ class ChaChaPoly final : public Aead {
     job.key_len_in_bytes = 32;
     job.iv = reinterpret_cast<const std::uint8_t*>(&from.nonce);
     job.iv_len_in_bytes = kNonce;
-    job.u.CHACHA20_POLY1305.aad = from.aad;
-    job.u.CHACHA20_POLY1305.aad_len_in_bytes = from.aad_length;
+    job.u.CHACHA20_POLY1305.aad = from.aad();
+    job.u.CHACHA20_POLY1305.aad_len_in_bytes = AeadJob::kAad;
     job.src = u8p(from.text);
     job.dst = u8p(from.text);
     job.cipher_start_src_offset_in_bytes = 0;
@@ -163,7 +163,7 @@ class ChaChaPoly final : public Aead {
 
   void compare(std::span<AeadJob> batch) {
     for (std::size_t i = 0; i < batch.size(); ++i)
-      batch[i].authentic = same_tag(tags_[i], batch[i].tag);
+      batch[i].authentic = same_tag(tags_[i], batch[i].tag());
   }
 
   Manager manager_;

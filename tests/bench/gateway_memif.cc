@@ -21,6 +21,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/base/check.h"
+#include "dataplane/packet/pool.h"
 #include "dataplane/worker.h"
 #include "drivers/crypto/ipsec_mb.h"
 #include "drivers/eal.h"
@@ -47,9 +48,8 @@ struct Options {
 
 // As DataPlane::open_pool does.
 testing::Pool open_pool() {
-  testing::Pool pool(rte_pktmbuf_pool_create("packets", kMbufs, 256, kMbufPrivateSize,
-                                             packet_data_room(kMtu),
-                                             static_cast<int>(rte_socket_id())));
+  testing::Pool pool(make_packet_pool(
+      {.name = "packets", .mbufs = kMbufs, .cache = 256, .data_room = packet_data_room(kMtu)}));
   MAGNETAR_CHECK(pool != nullptr);
   return pool;
 }

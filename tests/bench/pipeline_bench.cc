@@ -10,8 +10,6 @@
 
 #include <benchmark/benchmark.h>
 #include <rte_cycles.h>
-#include <rte_memory.h>
-#include <sys/mman.h>
 
 #include "dataplane/base/check.h"
 #include "drivers/crypto/ipsec_mb.h"
@@ -203,19 +201,8 @@ void register_two_cores(std::vector<Row>& rows) {
         [size] { return measure_hand_over(size); });
 }
 
-// DPDK's memory in huge pages, as a gateway has it, without asking the machine for them: pages of
-// 4 KiB lie where chance puts them, and some places are a fifth slower than others.
-void use_huge_pages() {
-  const auto advise = [](const rte_memseg_list*, const rte_memseg* segment, void*) {
-    return madvise(segment->addr, segment->len, MADV_HUGEPAGE) == 0 ? 0 : 1;
-  };
-  if (rte_memseg_walk(advise, nullptr) != 0)
-    std::fprintf(stderr, "no transparent huge pages: rows will vary more\n");
-}
-
 int run(bool all, bool stages, const char* json_path) {
   testing::ensure_eal(2048);  // of address space: what is not used stays unbacked
-  use_huge_pages();
   std::vector<Row> rows;
   for (const Case& c : make_cases(all))
     benchmark::RegisterBenchmark(c.name().c_str(), measure, c, std::ref(rows))->Iterations(1);

@@ -2,14 +2,17 @@
 #include "tests/bench/traffic.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <numeric>
+#include <string>
 #include <utility>
 
 #include <rte_mbuf.h>
 #include <unistd.h>
 
 #include "dataplane/base/check.h"
+#include "dataplane/packet/pool.h"
 #include "tests/support/inner_packets.h"
 
 namespace magnetar::bench {
@@ -43,9 +46,14 @@ Traffic::Traffic(Gateway& gateway, std::span<const std::uint32_t> sizes, bool be
   const std::size_t ring = ring_size(mean, beyond_cache);
   slice_ = std::min(kSlice, ring);
   mbufs_.resize(ring / slice_ * slice_);
-  pool_ = testing::make_pool(
-      static_cast<unsigned>(mbufs_.size() + 64),  // a notice takes an mbuf, too
-      static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + largest + kOuter + kOverhead + 64));
+  static std::atomic<unsigned> pools{0};
+  const std::string name = "bench_" + std::to_string(pools++);
+  pool_.reset(make_packed_packet_pool(
+      {.name = name.c_str(),
+       .mbufs = static_cast<unsigned>(mbufs_.size() + 64),  // a notice takes an mbuf, too
+       .data_room =
+           static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + largest + kOuter + kOverhead + 64)}));
+  MAGNETAR_CHECK(pool_ != nullptr);
   MAGNETAR_CHECK(rte_pktmbuf_alloc_bulk(pool_.get(), mbufs_.data(),
                                         static_cast<unsigned>(mbufs_.size())) == 0);
   packets_.resize(mbufs_.size());
@@ -113,13 +121,10 @@ void Traffic::make_sealed(std::size_t slice, Flaw flaw) {
     store_block(header, make_header(header_prefix(0x11, 0, index.raw()), counter));
     AeadJob job{};
     store_block(&job.nonce, make_nonce(gateway_.cipher(), counter));
-    job.aad = header;
-    job.aad_length = wire::Header::kSize;
     job.text = text;
     job.length = static_cast<std::uint32_t>(size);
-    job.tag = text + size;
     gateway_.seal_as_peer(job, lane_);
-    if (flaw == Flaw::kBadTag) job.tag[15] ^= std::byte{1};
+    if (flaw == Flaw::kBadTag) job.tag()[15] ^= std::byte{1};
   }
 }
 

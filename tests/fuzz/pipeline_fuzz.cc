@@ -46,11 +46,8 @@ Bytes sealed(Target& target, std::uint8_t type, ByteView text) {
   AeadJob job{};
   store_block(&job.nonce, make_nonce(Cipher::kAes256Gcm, target.counter));
   job.key = &target.session->seal_key;
-  job.aad = packet.data();
-  job.aad_length = 16;
   job.text = packet.data() + 16;
   job.length = static_cast<std::uint32_t>(text.size());
-  job.tag = job.text + job.length;
   target.plane.aead->seal({&job, 1});
   return framed(target, packet);
 }

@@ -10,7 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/base/check.h"
-#include "dataplane/packet/meta.h"
+#include "dataplane/packet/pool.h"
 
 namespace magnetar::testing {
 
@@ -34,7 +34,7 @@ Pool make_pool(unsigned mbufs, std::uint16_t data_room) {
   static std::atomic<unsigned> instances{0};
   const std::string name = "test_pool_" + std::to_string(instances++);
   rte_mempool* pool =
-      rte_pktmbuf_pool_create(name.c_str(), mbufs, 0, kMbufPrivateSize, data_room, 0);
+      make_packet_pool({.name = name.c_str(), .mbufs = mbufs, .data_room = data_room});
   MAGNETAR_CHECK(pool != nullptr);
   return Pool(pool);
 }

@@ -16,11 +16,8 @@ AeadJob job_for(Cipher cipher, const AeadKey& key, Bytes& packet, std::uint64_t 
   AeadJob job{};
   store_block(&job.nonce, make_nonce(cipher, counter));
   job.key = &key;
-  job.aad = packet.data();
-  job.aad_length = 16;
   job.text = packet.data() + 16;
   job.length = static_cast<std::uint32_t>(packet.size() - 32);
-  job.tag = packet.data() + packet.size() - 16;
   return job;
 }
 

@@ -130,11 +130,8 @@ TEST(OutsidePipeline, InnerAddressesMustBeThePeersAndOurs) {
     AeadJob job{};
     store_block(&job.nonce, make_nonce(Cipher::kAes256Gcm, 3));
     job.key = &session.seal_key;
-    job.aad = frame.data() + 42;
-    job.aad_length = 16;
     job.text = frame.data() + 58;
     job.length = static_cast<std::uint32_t>(c.packet.size());
-    job.tag = job.text + job.length;
     pair.alice.aead->seal({&job, 1});
     session.hot->remote.load()->header.write_before(frame.data() + 42, frame.size() - 42);
     pair.to_bob_now(frame);
