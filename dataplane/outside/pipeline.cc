@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
 constexpr std::size_t kDataAhead = 4;
-constexpr std::size_t kSourcesAhead = 2;  // by then the version of the inner packet is at hand
-constexpr std::size_t kAddresses = 8;     // of an inner packet, at the earliest
+constexpr std::size_t kSourcesAhead = 20;  // as long as a line takes from beyond the second cache
+constexpr std::size_t kAddresses = 8;      // of an inner packet, at the earliest
 constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 
 Verdict verdict_of(ReplayVerdict verdict) {
