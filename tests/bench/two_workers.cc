@@ -44,6 +44,7 @@ class Duel {
     for (std::size_t i = 0; i < kRuns + kWarmUp; ++i) {
       if (thread == 0) {
         make(0);
+        wait_until(rte_rdtsc() + kNotice);  // as both do
         const std::uint64_t alone = work(0, gateway_.lane(0));
         if (i >= kWarmUp) one_.push_back(per_packet(alone, 1));
       }
@@ -53,7 +54,7 @@ class Duel {
       meeting_.wait();
       if (thread == 0) begin_ = rte_rdtsc() + kNotice;
       meeting_.wait();
-      while (rte_rdtsc() < begin_) rte_pause();
+      wait_until(begin_);
       cycles_[thread] = work(thread, gateway_.lane(thread + 1));
       meeting_.wait();
       if (thread == 0 && i >= kWarmUp)
@@ -83,6 +84,9 @@ class Duel {
       traffic_[thread]->make_sealed(0, Flaw::kNone);
     else
       traffic_[thread]->make_plain(0);
+  }
+  static void wait_until(std::uint64_t moment) {
+    while (rte_rdtsc() < moment) rte_pause();
   }
   std::uint64_t work(std::size_t thread, Gateway::Lane& lane) {
     return duty_ == Duty::kBare ? cipher_alone(thread) : pipeline(thread, lane);
