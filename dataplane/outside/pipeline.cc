@@ -13,7 +13,6 @@ namespace {
 constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
 constexpr std::size_t kDataAhead = 4;
 constexpr std::size_t kSourcesAhead = 2;  // by then the version of the inner packet is at hand
-constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 
 Verdict verdict_of(ReplayVerdict verdict) {
   if (verdict == ReplayVerdict::kFresh) return Verdict::kForward;
@@ -49,6 +48,8 @@ void OutsidePipeline::process(std::span<rte_mbuf*> packets, StageClock& clock) {
   context_.aead.open({jobs_.data(), size_});
   clock.mark(Stage::kOutsideOpen, size_);
   commit();
+  if (facts.clamp_mss) [[unlikely]]
+    clamp_mss(facts);
   deliver(facts);
   clock.mark(Stage::kOutsideDeliver, size_);
   transmit(context_.inside, context_.stats.inside, {to_inside_.data(), inside_size_}, exits_,
@@ -146,7 +147,7 @@ void OutsidePipeline::prepare() {
       exits_.drop(packet.mbuf, verdict);
       continue;
     }
-    const std::uint32_t length = packet.length - std::uint32_t{kOverhead};
+    const std::uint32_t length = packet.length - std::uint32_t{wire::kOverhead};
     groups_.add(packet.session, packet.session->open_mark, length);
     AeadJob& job = jobs_[kept];
     store_block(&job.nonce, make_nonce(cipher, packet.counter));
@@ -194,7 +195,7 @@ void OutsidePipeline::commit(const SessionGroup& group) {
 Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts) {
   const std::uint64_t expected = packet.session->remote_key.load(std::memory_order_relaxed);
   if (packet.source_key != expected) notice_move(packet);
-  const ByteView text(packet.packet + wire::Header::kSize, packet.length - kOverhead);
+  const ByteView text(packet.packet + wire::Header::kSize, packet.length - wire::kOverhead);
   if (packet.type != wire::MessageType::kMessage) return punt_message(packet, text);
   wire::InnerView inner;
   if (!wire::parse_inner(text, inner)) return Verdict::kInnerMalformed;
