@@ -9,8 +9,8 @@
 
 #include <rte_cycles.h>
 
-#include "dataplane/control_ring.h"
 #include "dataplane/base/time.h"
+#include "dataplane/control_ring.h"
 #include "dataplane/crypto/aead.h"
 #include "dataplane/packet/facts.h"
 #include "dataplane/packet/meta.h"
