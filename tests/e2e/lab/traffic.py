@@ -188,10 +188,10 @@ def _ipv4_udp(datagram):
     length = 8 + len(datagram.payload)
     udp = struct.pack("!HHHH", datagram.source[1], datagram.destination[1], length, 0)
     pseudo = source + destination + struct.pack("!BBH", 0, socket.IPPROTO_UDP, length)
-    checksum = checksum(pseudo + udp + datagram.payload) or 0xFFFF
+    right = checksum(pseudo + udp + datagram.payload) or 0xFFFF
     # The kernel fills in total length and header checksum.
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, socket.IPPROTO_UDP, 0)
-    return ip + source + destination + udp[:6] + struct.pack("!H", checksum) + datagram.payload
+    return ip + source + destination + udp[:6] + struct.pack("!H", right) + datagram.payload
 
 
 def scrape(space, address="127.0.0.1", port=9469):
