@@ -78,6 +78,7 @@ Result<std::vector<std::string>, std::string> App::reload() {
   config_ = *loaded.config;
   control_.replace_identity(config_.identity);
   control_.replace_static_remotes(config_.tunnels.static_remotes);
+  plane_->set_clamp_mss(config_.inside.clamp_mss);
   ops::configure_log(config_.log_level, config_.log_format);
   last_reload_at_ = read_clock().wall;
   ops::log(LogLevel::kInfo, "event=reloaded changes=" + std::to_string(changed.size()));

@@ -320,6 +320,7 @@ std::unique_ptr<const Facts> DataPlane::make_facts() const {
   for (const Prefix& address : netlink_->addresses()) facts->underlay.add(address.addr);
   facts->listen_port = config_.outside.listen_port;
   facts->outside_mtu = config_.outside.mtu;
+  facts->clamp_mss = config_.inside.clamp_mss;
   facts->kernel_wants_rest = twin_ != nullptr;
   const pki::Certificate& own = config_.identity->widest();
   for (const Prefix& network : own.networks) facts->add_overlay(network);
@@ -337,6 +338,12 @@ void DataPlane::refresh_facts() {
   std::unique_ptr<const Facts> old{
       facts_.exchange(make_facts().release(), std::memory_order_acq_rel)};
   old_facts_.emplace_back(grace_->start(), std::move(old));
+}
+
+void DataPlane::set_clamp_mss(bool clamp) {
+  if (clamp == config_.inside.clamp_mss) return;
+  config_.inside.clamp_mss = clamp;
+  refresh_facts();
 }
 
 void DataPlane::reap_facts() {

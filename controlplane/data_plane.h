@@ -36,6 +36,8 @@ class DataPlane {
   void stop();   // they end their last round
   // The underlay addresses or the link have changed.
   void refresh_facts();
+  // From now on; for inside.clamp_mss.
+  void set_clamp_mss(bool clamp);
   // Frees facts that no worker looks at any more.
   void reap_facts();
 
