@@ -114,6 +114,8 @@ void App::watch_everything() {
   loop_.watch(plane_->netlink().fd(), [this] { plane_->netlink().process(); });
   plane_->netlink().on_change([this] { network_changed_ = true; });
   if (Twin* twin = plane_->twin()) loop_.watch(twin->fd(), [this] { on_twin_frames(); });
+  if (const auto fd = plane_->kernel_datagrams_fd())
+    loop_.watch(*fd, [this] { plane_->take_kernel_datagrams(); });
   if (RoutedPort* routed = plane_->routed()) {
     for (const RoutedPort::Source& source : routed->sources())
       loop_.watch(source.fd, [routed, source] { (routed->*source.process)(); });

@@ -121,7 +121,7 @@ void App::fill_ports(ops::Snapshot& out) {
   outside.mtu = config_.outside.mtu;
   outside.offloads = port.offloads();
   outside.note = port.note();
-  outside.rx_missed = port.counters().rx_missed;
+  outside.rx_missed = plane_->outside_missed();
   out.ports = {std::move(outside), inside_view()};
 }
 

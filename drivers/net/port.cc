@@ -140,6 +140,9 @@ std::uint16_t OutsidePort::receive_queues() const { return impl_->device->receiv
 PortCounters OutsidePort::counters() const { return {impl_->device->rx_missed()}; }
 const std::string& OutsidePort::offloads() const { return impl_->offloads; }
 bool OutsidePort::by_sockets() const { return impl_->device->by_sockets(); }
+bool OutsidePort::kernel_has_rest() const {
+  return backend() == OutsideBackend::kAfXdp || backend() == OutsideBackend::kEthdev;
+}
 const std::string& OutsidePort::note() const { return impl_->note; }
 
 }  // namespace magnetar
