@@ -122,7 +122,9 @@ void App::fill_ports(ops::Snapshot& out) {
   outside.mtu = config_.outside.mtu;
   outside.offloads = port.offloads();
   outside.note = port.note();
-  outside.rx_missed = port.counters().rx_missed;
+  const std::string& tried = plane_->fallback_reason();
+  if (!tried.empty()) outside.note += (outside.note.empty() ? "" : "; ") + ("not taken: " + tried);
+  outside.rx_missed = plane_->outside_missed();
   out.ports = {std::move(outside), inside_view()};
 }
 
@@ -138,6 +140,7 @@ ops::PortView App::inside_view() {
       inside.addresses.push_back(address.to_string());
     inside.mac = to_string(port.mac());
     inside.queues = port.receive_queues();
+    inside.offloads = port.offloads();
     inside.note = port.note();
     inside.rx_missed = port.counters().rx_missed;
     return inside;

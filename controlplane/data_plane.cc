@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/base/check.h"
+#include "dataplane/joined_queue.h"
 #include "dataplane/packet/pool.h"
 #include "dataplane/wire/flow.h"
 #include "drivers/crypto/ipsec_mb.h"
@@ -20,6 +21,7 @@ namespace {
 constexpr unsigned kSpreadRing = 1024;
 constexpr unsigned kPuntRing = 1024;  // of each kind
 constexpr unsigned kTransmitRing = 1024;
+constexpr unsigned kJoinedRing = 256;
 constexpr unsigned kMbufsBase = 8192;      // rings and bursts in flight
 constexpr unsigned kMbufsPerQueue = 8192;  // descriptors of a queue pair, both ways
 constexpr unsigned kPoolCache = 256;
@@ -174,8 +176,9 @@ Result<void, DeviceError> DataPlane::open_kernel_side() {
   }
   netlink_->process();
   const std::uint16_t port = config_.outside.listen_port;
-  auto reservation =
-      outside_->by_sockets() ? PortReservation::join(port, name) : PortReservation::bind(port);
+  auto reservation = outside_->by_sockets()        ? PortReservation::join(port, name)
+                     : outside_->kernel_has_rest() ? PortReservation::receive(port, name)
+                                                   : PortReservation::bind(port);
   if (!reservation) return fail(std::move(reservation).error());
   reservation_.emplace(std::move(*reservation));
   return {};
@@ -259,6 +262,7 @@ void DataPlane::make_workers() {
                        : inside_->queue_for_worker(i, queue, lane->stats);
     lanes_.push_back(std::move(lane));
   }
+  if (outside_->kernel_has_rest()) join_kernel_datagrams();
   spread(&Lane::outside, &WorkerStats::outside, wire::outside_flow, 0, outside_queues);
   spread(&Lane::inside, &WorkerStats::inside, wire::inner_flow, outside_queues, inside_queues);
   for (std::uint16_t i = 0; i < count; ++i) {
@@ -269,6 +273,26 @@ void DataPlane::make_workers() {
                       *rings_, lane->stats, count == 1},
         *grace_, idle);
   }
+}
+
+// To worker 0, which has a queue of the outside whatever the device gave, and deals them out where
+// it does so with that queue's.
+void DataPlane::join_kernel_datagrams() {
+  joined_ring_.emplace("kernel_datagrams", kJoinedRing, MbufRing::Producers::kOne,
+                       &rings_->worker_bell(0));
+  std::unique_ptr<PortQueue>& queue = lanes_[0]->outside;
+  queue = std::make_unique<JoinedQueue>(std::move(queue), *joined_ring_);
+  kernel_datagrams_ = std::make_unique<KernelDatagrams>(
+      reservation_->fd(), config_.outside.listen_port, outside_->mac(), pool_.get(), *joined_ring_);
+}
+
+std::optional<int> DataPlane::kernel_datagrams_fd() const {
+  return kernel_datagrams_ == nullptr ? std::nullopt : std::optional(reservation_->fd());
+}
+
+std::uint64_t DataPlane::outside_missed() const {
+  return outside_->counters().rx_missed +
+         (kernel_datagrams_ == nullptr ? 0 : kernel_datagrams_->missed());
 }
 
 // A worker without a queue of a side is fed by one that has one, so that both directions of few
