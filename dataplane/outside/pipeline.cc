@@ -135,16 +135,9 @@ void OutsidePipeline::prepare() {
   groups_.clear();
   std::size_t unknown = 0;
   std::size_t kept = 0;
-  LocalIndex known;  // not strange: a peer's packets come in trains
   for (std::size_t i = 0; i < size_; ++i) {
     Inbound& packet = burst_[i];
-    Verdict verdict = Verdict::kForward;
-    if (packet.index != known) {
-      if (is_strange(packet))
-        verdict = find_late(packet, unknown);
-      else
-        known = packet.index;
-    }
+    Verdict verdict = is_strange(packet) ? find_late(packet, unknown) : Verdict::kForward;
     if (verdict == Verdict::kPunted) continue;
     if (verdict == Verdict::kForward) {
       verdict = verdict_of(packet.session->window.check(Counter{packet.counter}));
