@@ -232,8 +232,9 @@ def test_a_next_hop_moves_under_load_without_a_loss(lab, kind, family, peer_vers
     # The kernel forgets whom it knew, and asks anew: what waits there is overtaken, and not lost.
     stream = PacedStream(routed.host.space, lan.server, SERVER[family], 7000, rate=5000)
     for _ in range(3):
+        before = came_by(router)
         lan.gateway.ip("neigh", "flush", "dev", kind.interface)
-        time.sleep(0.2)  # of the stream, which is what is tested
+        wait_for(lambda: came_by(router) > before + 1000, "the stream to come by again")
     stream.stop()
     assert stream.sent > 2000
     assert not {fault: number for fault, number in stream.faults().items() if fault != "reordered"}
