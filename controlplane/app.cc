@@ -114,6 +114,8 @@ void App::watch_everything() {
   loop_.watch(plane_->netlink().fd(), [this] { plane_->netlink().process(); });
   plane_->netlink().on_change([this] { network_changed_ = true; });
   if (Twin* twin = plane_->twin()) loop_.watch(twin->fd(), [this] { on_twin_frames(); });
+  if (const auto fd = plane_->kernel_datagrams_fd())
+    loop_.watch(*fd, [this] { plane_->take_kernel_datagrams(); });
   if (RoutedPort* routed = plane_->routed()) {
     for (const RoutedPort::Source& source : routed->sources())
       loop_.watch(source.fd, [routed, source] { (routed->*source.process)(); });
@@ -162,13 +164,11 @@ void App::announce() {
     line += " queues=" + std::to_string(port.queues) + " mtu=" + std::to_string(port.mtu);
     if (!port.offloads.empty()) line += " offloads=" + ops::logfmt_value(port.offloads);
     if (!port.note.empty()) line += " note=" + ops::logfmt_value(port.note);
-    ops::log(LogLevel::kInfo, line);
+    // The last resort, of what "auto" tried.
+    const bool slowest = port.backend == backend_name(OutsideBackend::kAfPacket) &&
+                         !plane_->fallback_reason().empty();
+    ops::log(slowest ? LogLevel::kWarning : LogLevel::kInfo, line);
   }
-  if (!plane_->fallback_reason().empty())
-    ops::log(plane_->outside().backend() == OutsideBackend::kAfPacket ? LogLevel::kWarning
-                                                                      : LogLevel::kInfo,
-             "event=\"faster backend not taken\" reason=" +
-                 ops::logfmt_value(plane_->fallback_reason()));
   ops::log(LogLevel::kInfo,
            "event=ready version=" MAGNETAR_VERSION " workers=" + std::to_string(plane_->workers()) +
                " memory=" + (plane_->hugepages() ? "hugepages" : "ordinary"));

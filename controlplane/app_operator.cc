@@ -78,6 +78,7 @@ Result<std::vector<std::string>, std::string> App::reload() {
   config_ = *loaded.config;
   control_.replace_identity(config_.identity);
   control_.replace_static_remotes(config_.tunnels.static_remotes);
+  plane_->set_clamp_mss(config_.inside.clamp_mss);
   ops::configure_log(config_.log_level, config_.log_format);
   last_reload_at_ = read_clock().wall;
   ops::log(LogLevel::kInfo, "event=reloaded changes=" + std::to_string(changed.size()));
@@ -121,7 +122,9 @@ void App::fill_ports(ops::Snapshot& out) {
   outside.mtu = config_.outside.mtu;
   outside.offloads = port.offloads();
   outside.note = port.note();
-  outside.rx_missed = port.counters().rx_missed;
+  const std::string& tried = plane_->fallback_reason();
+  if (!tried.empty()) outside.note += (outside.note.empty() ? "" : "; ") + ("not taken: " + tried);
+  outside.rx_missed = plane_->outside_missed();
   out.ports = {std::move(outside), inside_view()};
 }
 
@@ -137,6 +140,7 @@ ops::PortView App::inside_view() {
       inside.addresses.push_back(address.to_string());
     inside.mac = to_string(port.mac());
     inside.queues = port.receive_queues();
+    inside.offloads = port.offloads();
     inside.note = port.note();
     inside.rx_missed = port.counters().rx_missed;
     return inside;

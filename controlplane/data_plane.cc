@@ -2,73 +2,18 @@
 #include "controlplane/data_plane.h"
 
 #include <algorithm>
-#include <bit>
 
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
-#include <rte_mbuf.h>
 
+#include "controlplane/data_plane_memory.h"
 #include "dataplane/base/check.h"
-#include "dataplane/packet/pool.h"
-#include "dataplane/wire/flow.h"
-#include "drivers/crypto/ipsec_mb.h"
 
 namespace magnetar {
 namespace {
 
-constexpr unsigned kSpreadRing = 1024;
-constexpr unsigned kPuntRing = 1024;  // of each kind
-constexpr unsigned kTransmitRing = 1024;
-constexpr unsigned kMbufsBase = 8192;      // rings and bursts in flight
-constexpr unsigned kMbufsPerQueue = 8192;  // descriptors of a queue pair, both ways
-constexpr unsigned kPoolCache = 256;
 constexpr const char* kTwinName = "magnetar-out";
-
-std::uint16_t data_room(const config::Config& config) {
-  return packet_data_room(std::max(config.outside.mtu, config.inside.mtu));
-}
-
-unsigned mbufs_of(const config::Config& config) {
-  const auto workers = static_cast<unsigned>(config.workers.cores.size());
-  const unsigned inside =
-      config.inside.port ? std::max<unsigned>(workers, config.inside.queues) : 0;
-  return kMbufsBase +
-         kMbufsPerQueue * (std::max<unsigned>(workers, config.outside.queues) + inside);
-}
-
-// Of DPDK's memory: packets, and rings within the rest. Sessions and routes lie in memory of their
-// own (dataplane/base/huge_memory.h), which takes none of the huge pages set aside.
-std::uint32_t memory_mib(const config::Config& config) {
-  const std::uint64_t mbuf = sizeof(rte_mbuf) + kMbufPrivateSize + data_room(config) + 64;
-  return static_cast<std::uint32_t>(mbuf * mbufs_of(config) / (1024 * 1024) + 64);
-}
-
-// So that nobody looks for packet buffers in DPDK's memory.
-bool all_ports_are_the_kernels(const config::Config& config) {
-  constexpr auto kInterface = config::PortKind::kInterface;
-  return config.outside.kind == kInterface &&
-         (!config.inside.port || config.inside.port->kind == kInterface);
-}
-
-EalOptions eal_options(const config::Config& config) {
-  EalOptions options;
-  options.worker_cores = config.workers.cores;
-  options.control_core = config.workers.control_core;
-  options.memory = static_cast<EalMemory>(config.workers.memory);
-  options.memory_mib = memory_mib(config);
-  std::vector<config::Port> ports{{config.outside.kind, config.outside.port}};
-  if (config.inside.port) ports.push_back(*config.inside.port);
-  for (const config::Port& port : ports) {
-    if (port.kind == config::PortKind::kPci) options.pci.push_back(port.name);
-    options.single_file_segments |=
-        port.name.starts_with("net_memif") || port.name.starts_with("net_virtio_user");
-  }
-  return options;
-}
-static_assert(static_cast<int>(config::Memory::kAuto) == static_cast<int>(EalMemory::kAuto) &&
-              static_cast<int>(config::Memory::kOrdinary) ==
-                  static_cast<int>(EalMemory::kOrdinary));
 
 struct Candidate {
   OutsideBackend backend;
@@ -116,11 +61,7 @@ Result<std::unique_ptr<DataPlane>, DeviceError> DataPlane::open(const config::Co
 }
 
 Result<void, DeviceError> DataPlane::open_pool() {
-  const unsigned count = mbufs_of(config_) - 1;  // 2^n - 1 wastes least, and this is close
-  const PacketPoolShape shape{.name = "magnetar_packets",
-                              .mbufs = count,
-                              .cache = kPoolCache,
-                              .data_room = data_room(config_)};
+  const PacketPoolShape shape = packet_pool_shape(config_);
   const bool packed = !eal_.hugepages() && all_ports_are_the_kernels(config_);
   pool_.reset(packed ? make_packed_packet_pool(shape) : make_packet_pool(shape));
   if (pool_ == nullptr)
@@ -174,8 +115,9 @@ Result<void, DeviceError> DataPlane::open_kernel_side() {
   }
   netlink_->process();
   const std::uint16_t port = config_.outside.listen_port;
-  auto reservation =
-      outside_->by_sockets() ? PortReservation::join(port, name) : PortReservation::bind(port);
+  auto reservation = outside_->by_sockets()        ? PortReservation::join(port, name)
+                     : outside_->kernel_has_rest() ? PortReservation::receive(port, name)
+                                                   : PortReservation::bind(port);
   if (!reservation) return fail(std::move(reservation).error());
   reservation_.emplace(std::move(*reservation));
   return {};
@@ -230,70 +172,6 @@ Result<void, DeviceError> DataPlane::open_routed() {
   return {};
 }
 
-// Receive queues are dealt out one after the other, outside's first, so that two workers with a
-// queue each side share the work.
-void DataPlane::make_workers() {
-  const auto count = static_cast<std::uint16_t>(config_.workers.cores.size());
-  const std::uint16_t outside_queues = outside_->receive_queues();
-  const std::uint16_t inside_queues = routed_ != nullptr ? routed_->port().receive_queues()
-                                                         : std::min(config_.inside.queues, count);
-  const auto dealt = [count](std::uint16_t worker, std::uint16_t first,
-                             std::uint16_t queues) -> std::optional<std::uint16_t> {
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
-      if ((first + queue) % count == worker) return queue;
-    return std::nullopt;
-  };
-  const std::uint32_t slots = std::bit_ceil(config_.tunnels.max);
-  sessions_ = std::make_unique<SessionTable>(slots, *grace_);
-  routes_ = std::make_unique<RouteTable>(slots, *grace_);
-  rings_ = std::make_unique<ControlRings>(count, kPuntRing, kTransmitRing);
-  facts_ = make_facts().release();
-  const IdlePolicy idle =
-      config_.workers.idle == config::Idle::kPoll ? IdlePolicy::kPoll : IdlePolicy::kAdaptive;
-  for (std::uint16_t i = 0; i < count; ++i) {
-    auto lane = std::make_unique<Lane>();
-    lane->outside = outside_->queue_for_worker(i, dealt(i, 0, outside_queues));
-    const auto queue = dealt(i, outside_queues, inside_queues);
-    lane->inside = routed_ != nullptr
-                       ? routed_->queue_for_worker(i, queue, facts_, *rings_, lane->stats)
-                       : inside_->queue_for_worker(i, queue, lane->stats);
-    lanes_.push_back(std::move(lane));
-  }
-  spread(&Lane::outside, &WorkerStats::outside, wire::outside_flow, 0, outside_queues);
-  spread(&Lane::inside, &WorkerStats::inside, wire::inner_flow, outside_queues, inside_queues);
-  for (std::uint16_t i = 0; i < count; ++i) {
-    Lane* const lane = lanes_[i].get();
-    lane->aead = make_ipsec_mb(config_.tunnels.cipher);
-    lane->worker = std::make_unique<Worker>(
-        WorkerContext{i, *lane->outside, *lane->inside, *sessions_, *routes_, facts_, *lane->aead,
-                      *rings_, lane->stats, count == 1},
-        *grace_, idle);
-  }
-}
-
-// A worker without a queue of a side is fed by one that has one, so that both directions of few
-// queues keep all workers busy.
-void DataPlane::spread(std::unique_ptr<PortQueue> Lane::*port, SideStats WorkerStats::*side,
-                       SpreadingQueue::Flow flow, std::uint16_t first, std::uint16_t queues) {
-  const auto count = static_cast<std::uint16_t>(lanes_.size());
-  std::vector<std::vector<MbufRing*>> fed(queues);
-  for (std::uint16_t k = queues; k < count; ++k) {
-    const unsigned worker = (first + k) % count;
-    Doorbell& bell = rings_->worker_bell(worker);
-    MbufRing& ring =
-        spread_rings_.emplace_back("spread", kSpreadRing, MbufRing::Producers::kOne, &bell);
-    fed[k % queues].push_back(&ring);
-    std::unique_ptr<PortQueue>& queue = *lanes_[worker].*port;
-    queue = std::make_unique<FedQueue>(std::move(queue), ring, bell);
-  }
-  for (std::uint16_t k = 0; k < queues; ++k) {
-    if (fed[k].empty()) continue;
-    Lane& lane = *lanes_[(first + k) % count];
-    lane.*port = std::make_unique<SpreadingQueue>(std::move(lane.*port), flow, std::move(fed[k]),
-                                                  lane.stats, lane.stats.*side);
-  }
-}
-
 void DataPlane::start() {
   for (unsigned i = 0; i < lanes_.size(); ++i)
     MAGNETAR_CHECK(rte_eal_remote_launch(worker_main, lanes_[i]->worker.get(), 1 + i) == 0);
@@ -320,6 +198,7 @@ std::unique_ptr<const Facts> DataPlane::make_facts() const {
   for (const Prefix& address : netlink_->addresses()) facts->underlay.add(address.addr);
   facts->listen_port = config_.outside.listen_port;
   facts->outside_mtu = config_.outside.mtu;
+  facts->clamp_mss = config_.inside.clamp_mss;
   facts->kernel_wants_rest = twin_ != nullptr;
   const pki::Certificate& own = config_.identity->widest();
   for (const Prefix& network : own.networks) facts->add_overlay(network);
@@ -337,6 +216,21 @@ void DataPlane::refresh_facts() {
   std::unique_ptr<const Facts> old{
       facts_.exchange(make_facts().release(), std::memory_order_acq_rel)};
   old_facts_.emplace_back(grace_->start(), std::move(old));
+}
+
+void DataPlane::set_clamp_mss(bool clamp) {
+  if (clamp == config_.inside.clamp_mss) return;
+  config_.inside.clamp_mss = clamp;
+  refresh_facts();
+}
+
+std::optional<int> DataPlane::kernel_datagrams_fd() const {
+  return kernel_datagrams_ == nullptr ? std::nullopt : std::optional(reservation_->fd());
+}
+
+std::uint64_t DataPlane::outside_missed() const {
+  return outside_->counters().rx_missed +
+         (kernel_datagrams_ == nullptr ? 0 : kernel_datagrams_->missed());
 }
 
 void DataPlane::reap_facts() {

@@ -12,6 +12,7 @@
 #include "dataplane/spread.h"
 #include "dataplane/worker.h"
 #include "drivers/eal.h"
+#include "drivers/net/kernel_datagrams.h"
 #include "drivers/net/netlink.h"
 #include "drivers/net/port.h"
 #include "drivers/net/routed_port.h"
@@ -36,6 +37,8 @@ class DataPlane {
   void stop();   // they end their last round
   // The underlay addresses or the link have changed.
   void refresh_facts();
+  // From now on; for inside.clamp_mss.
+  void set_clamp_mss(bool clamp);
   // Frees facts that no worker looks at any more.
   void reap_facts();
 
@@ -56,6 +59,12 @@ class DataPlane {
   [[nodiscard]] RoutedPort* routed() { return routed_.get(); }
   [[nodiscard]] PortReservation& reservation() { return *reservation_; }
   [[nodiscard]] Twin* twin() { return twin_.get(); }
+  // Readable when there is something for take_kernel_datagrams(); none: the kernel keeps nothing
+  // for us.
+  [[nodiscard]] std::optional<int> kernel_datagrams_fd() const;
+  void take_kernel_datagrams() { kernel_datagrams_->process(*facts_.load()); }
+  // Of the outside port: lost before a worker took it.
+  [[nodiscard]] std::uint64_t outside_missed() const;
 
  private:
   // What one worker owns.
@@ -74,6 +83,7 @@ class DataPlane {
   [[nodiscard]] Result<void, DeviceError> open_inside();
   [[nodiscard]] Result<void, DeviceError> open_routed();
   void make_workers();
+  void join_kernel_datagrams();
   void spread(std::unique_ptr<PortQueue> Lane::*port, SideStats WorkerStats::*side,
               SpreadingQueue::Flow flow, std::uint16_t first, std::uint16_t queues);
   [[nodiscard]] std::unique_ptr<const Facts> make_facts() const;
@@ -94,6 +104,8 @@ class DataPlane {
   std::unique_ptr<RouteTable> routes_;
   std::unique_ptr<ControlRings> rings_;
   std::deque<MbufRing> spread_rings_;  // the lanes know where each is
+  std::optional<MbufRing> joined_ring_;
+  std::unique_ptr<KernelDatagrams> kernel_datagrams_;
   std::atomic<const Facts*> facts_{nullptr};
   std::vector<std::pair<Grace::Token, std::unique_ptr<const Facts>>> old_facts_;
   std::vector<std::unique_ptr<Lane>> lanes_;

@@ -23,6 +23,10 @@ class PortQueue {
   virtual std::uint16_t prepare(std::span<rte_mbuf*> packets) {
     return static_cast<std::uint16_t>(packets.size());
   }
+  // The same of packets that begin here, instead of passing: errors about others.
+  virtual std::uint16_t prepare_own(std::span<rte_mbuf*> packets) {
+    return static_cast<std::uint16_t>(packets.size());
+  }
   // Takes packets; returns how many. The caller keeps the others, which are behind those then.
   virtual std::uint16_t transmit(std::span<rte_mbuf*> packets) = 0;
 

@@ -25,6 +25,9 @@ class SpreadingQueue final : public PortQueue {
                  WorkerStats& stats, SideStats& side);
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
   std::uint16_t prepare(std::span<rte_mbuf*> packets) override { return device_->prepare(packets); }
+  std::uint16_t prepare_own(std::span<rte_mbuf*> packets) override {
+    return device_->prepare_own(packets);
+  }
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
   [[nodiscard]] std::optional<int> readable_fd() const override { return device_->readable_fd(); }
 
@@ -47,6 +50,9 @@ class FedQueue final : public PortQueue {
       : device_(std::move(device)), ring_(ring), bell_(bell) {}
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
   std::uint16_t prepare(std::span<rte_mbuf*> packets) override { return device_->prepare(packets); }
+  std::uint16_t prepare_own(std::span<rte_mbuf*> packets) override {
+    return device_->prepare_own(packets);
+  }
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
   [[nodiscard]] std::optional<int> readable_fd() const override { return bell_.fd(); }
 

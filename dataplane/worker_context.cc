@@ -2,6 +2,7 @@
 #include "dataplane/worker_context.h"
 
 #include <rte_mbuf.h>
+#include <time.h>
 
 namespace magnetar {
 
@@ -52,9 +53,10 @@ void Exits::punt_kind(PuntKind kind, std::span<rte_mbuf*> packets) {
   rte_pktmbuf_free_bulk(rest.data(), static_cast<unsigned>(rest.size()));
 }
 
-std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets, Exits& exits,
-                     Verdict when_full) {
-  if (!packets.empty()) packets = packets.first(port.prepare(packets));
+namespace {
+
+std::size_t transmit_ready(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets,
+                           Exits& exits, Verdict when_full) {
   if (packets.empty()) return 0;
   // Sizes are taken first: what the port has taken is no longer ours to look at.
   std::uint64_t bytes = 0;
@@ -67,6 +69,26 @@ std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> pack
   side.tx_packets.add(taken);
   side.tx_bytes.add(bytes);
   return taken;
+}
+
+}  // namespace
+
+std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets, Exits& exits,
+                     Verdict when_full) {
+  if (!packets.empty()) packets = packets.first(port.prepare(packets));
+  return transmit_ready(port, side, packets, exits, when_full);
+}
+
+std::size_t transmit_own(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets,
+                         Exits& exits, Verdict when_full) {
+  if (!packets.empty()) packets = packets.first(port.prepare_own(packets));
+  return transmit_ready(port, side, packets, exits, when_full);
+}
+
+Instant coarse_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return Instant(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
 std::size_t send_control_frames(WorkerContext& context, Exits& exits) {

@@ -9,6 +9,7 @@
 
 #include <rte_cycles.h>
 
+#include "dataplane/base/time.h"
 #include "dataplane/control_ring.h"
 #include "dataplane/crypto/aead.h"
 #include "dataplane/packet/facts.h"
@@ -96,6 +97,13 @@ class StageClock {
 // Sends a burst and drops what the port does not take. Returns how many it took.
 std::size_t transmit(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets, Exits& exits,
                      Verdict when_full);
+
+// The same of packets that begin here (PortQueue::prepare_own).
+std::size_t transmit_own(PortQueue& port, SideStats& side, std::span<rte_mbuf*> packets,
+                         Exits& exits, Verdict when_full);
+
+// The kernel's monotonic clock as of its last tick: for limits of what is rare.
+[[nodiscard]] Instant coarse_now();
 
 // Sends what the control thread has put on this worker's ring, all of it. Returns how much.
 std::size_t send_control_frames(WorkerContext& context, Exits& exits);

@@ -75,6 +75,7 @@ std::vector<std::string> changed_live(const Config& before, const Config& after)
   compare(keys, "pki.initiating_version", a.certificate.version, b.certificate.version);
   if (!(a.private_key == b.private_key)) keys.emplace_back("pki.key");
   compare(keys, "pki.blocklist", a.blocklist, b.blocklist);
+  compare(keys, "inside.clamp_mss", before.inside.clamp_mss, after.inside.clamp_mss);
   compare(keys, "tunnels.static", before.tunnels.static_remotes, after.tunnels.static_remotes);
   compare(keys, "log.level", before.log_level, after.log_level);
   compare(keys, "log.format", before.log_format, after.log_format);

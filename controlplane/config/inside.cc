@@ -88,6 +88,7 @@ Inside read_inside(const toml::table& root, Report& report) {
   section.number("mtu", to.mtu, {576, 9000}, "the MTU is 576 to 9000 bytes");
   section.number("queues", to.queues, {1, 64}, "1 to 64 queues are possible");
   section.boolean("offloads", to.offloads);
+  section.boolean("clamp_mss", to.clamp_mss);
   check_addresses(section, to);
   return to;
 }
@@ -106,8 +107,9 @@ void check_mtus(const toml::table& root, const Config& config, Report& report) {
   report.warning(at.place("mtu"), "inside.mtu",
                  "is " + std::to_string(config.inside.mtu) + "; a sealed packet over " +
                      (v6 ? "IPv6" : "IPv4") + " is " + std::to_string(overhead) +
-                     " bytes larger and would be fragmented on outside.mtu " +
-                     std::to_string(config.outside.mtu) + "; at most " + largest + " fits");
+                     " bytes larger, and outside.mtu is " + std::to_string(config.outside.mtu) +
+                     "; what does not fit is fragmented, or refused to its sender; at most " +
+                     largest + " fits");
 }
 
 }  // namespace magnetar::config

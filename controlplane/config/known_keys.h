@@ -48,6 +48,7 @@ inline constexpr std::array kKnownKeys{
     KnownKey{"inside.mtu", KeyKind::kValue, "1300"},
     KnownKey{"inside.queues", KeyKind::kValue, "1"},
     KnownKey{"inside.offloads", KeyKind::kValue, "true"},
+    KnownKey{"inside.clamp_mss", KeyKind::kValue, "true"},
     KnownKey{"inside.routes", KeyKind::kLater, ""},
     KnownKey{"workers", KeyKind::kTable, "[workers]"},
     KnownKey{"workers.cores", KeyKind::kValue, "[1]"},

@@ -47,6 +47,7 @@ struct Inside {
   std::uint16_t mtu = 1300;
   std::uint16_t queues = 1;
   bool offloads = true;
+  bool clamp_mss = false;
 };
 
 enum class Memory : std::uint8_t { kAuto, kHugepages, kOrdinary };

@@ -48,6 +48,10 @@ template <std::unsigned_integral T>
 [[nodiscard]] constexpr T load_be_at(const std::byte* from) {
   return load_be<T>(std::span<const std::byte, sizeof(T)>(from, sizeof(T)));
 }
+// The byte at that place, which the caller knows to be there, as a number.
+[[nodiscard]] constexpr std::uint8_t byte_at(const std::byte* from, std::size_t at) {
+  return std::to_integer<std::uint8_t>(from[at]);
+}
 // Writes a number big-endian into exactly sizeof(T) bytes.
 template <std::unsigned_integral T>
 constexpr void store_be(std::span<std::byte, sizeof(T)> to, T value) {

@@ -37,7 +37,7 @@ HugeMemory::~HugeMemory() {
 }
 
 bool HugeMemory::collapse() {
-  constexpr int kCollapse = 25;  // MADV_COLLAPSE, which Debian 12's headers do not have yet
+  constexpr int kCollapse = 25;  // MADV_COLLAPSE of Linux 6.1, which Debian 12's glibc does not name
   if (mapped_ % kHugePage != 0) return false;
   for (std::size_t at = 0; at < mapped_; at += kHugePage)  // it looks at no page that is not there
     *const_cast<volatile std::byte*>(data_ + at) = std::byte{0};

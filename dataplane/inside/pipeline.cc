@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
 constexpr std::size_t kDataAhead = 4;
-constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 // The replay window of every Nebula but the newest, whose is larger (protocol/wire.md).
 constexpr std::uint64_t kPeerWindow = 1024;
 
@@ -33,7 +32,17 @@ std::size_t InsidePipeline::run() {
   context_.routes.find({destinations_.data(), destination_count_}, sessions_.data());
   route(facts);
   clock.mark(Stage::kInsideRoute, count);
+  leave(facts, clock);
+  if (error_count_ + waiting_.size() > 0) [[unlikely]]
+    send_aside(facts, clock);
+  return count;
+}
+
+// What has been routed goes out.
+void InsidePipeline::leave(const Facts& facts, StageClock& clock) {
   number();
+  if (facts.clamp_mss) [[unlikely]]
+    clamp_mss(facts);
   seal();
   emit();
   clock.mark(Stage::kInsideSeal, size_);
@@ -45,7 +54,6 @@ std::size_t InsidePipeline::run() {
   count_late();
   exits_.settle();
   clock.mark(Stage::kInsideTransmit, outside_size_);
-  return count;
 }
 
 Verdict InsidePipeline::accept_one(rte_mbuf& mbuf, const Facts& facts, Outbound& out) {
@@ -88,35 +96,30 @@ void InsidePipeline::accept(std::span<rte_mbuf*> received, const Facts& facts) {
   context_.stats.inside.rx_bytes.add(bytes);
 }
 
-// Keeps what has a tunnel and fits into the outside MTU.
+// Keeps what has a tunnel and fits into the outside MTU, up to the first that has to be split.
 void InsidePipeline::route(const Facts& facts) {
   // The peer's outer header is on its way from memory: it is asked only when it matters.
   const std::size_t surely_fits =
-      facts.outside_mtu + wire::kEthernetSize - kOverhead - wire::OuterTemplate::kMostSize;
+      facts.outside_mtu + wire::kEthernetSize - wire::kOverhead - wire::OuterTemplate::kMostSize;
   groups_.clear();
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
+  std::size_t i = 0;
+  for (; i < size_; ++i) {
     const Outbound& packet = burst_[i];
     SessionHot* session = sessions_[packet.destination];
     if (session == nullptr) {
       no_tunnel(packet.mbuf, destinations_[packet.destination], facts);
     } else if (packet.length > surely_fits && is_too_big(packet, *session, facts)) {
-      exits_.drop(packet.mbuf, Verdict::kTooBig);
+      if (may_split(packet)) break;
+      refuse(packet, *session, facts);
     } else {
       if (kept != i) burst_[kept] = packet;
       burst_[kept++].group = groups_.add(session, session->seal_mark, packet.length);
     }
   }
   groups_.finish();
+  waiting_ = {burst_.data() + i, size_ - i};
   size_ = kept;
-}
-
-// What has no next hop yet goes through the kernel, which may fragment it.
-bool InsidePipeline::is_too_big(const Outbound& packet, const SessionHot& session,
-                                const Facts& facts) {
-  const Remote& remote = *session.remote.load(std::memory_order_acquire);
-  return remote.reachable() &&
-         packet.length + kOverhead + remote.header.size() > facts.outside_mtu + wire::kEthernetSize;
 }
 
 // The slow way out: nobody is there, or not yet.
@@ -195,7 +198,7 @@ void InsidePipeline::emit() {
     } else if (!remote.reachable()) {
       let_kernel_send(packet, remote);
     } else {
-      const std::size_t size = packet.length + kOverhead;
+      const std::size_t size = packet.length + wire::kOverhead;
       const std::byte* frame = remote.header.write_before(packet.text - wire::Header::kSize, size);
       set_data(*packet.mbuf, frame, size + remote.header.size());
       to_outside_[outside_size_++] = packet.mbuf;
@@ -207,7 +210,7 @@ void InsidePipeline::emit() {
 // slow way, so that nothing is lost while the kernel asks.
 void InsidePipeline::let_kernel_send(const Outbound& packet, const Remote& remote) {
   punt_meta(*packet.mbuf).source = remote.addr;
-  set_data(*packet.mbuf, packet.text - wire::Header::kSize, packet.length + kOverhead);
+  set_data(*packet.mbuf, packet.text - wire::Header::kSize, packet.length + wire::kOverhead);
   exits_.punt(packet.mbuf, PuntKind::kNoNeighbour);
 }
 

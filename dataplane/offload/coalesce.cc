@@ -12,9 +12,6 @@ namespace {
 
 constexpr std::size_t kLongest = UINT16_MAX;  // of an IP packet
 
-std::uint8_t byte_at(const std::byte* packet, std::size_t at) {
-  return std::to_integer<std::uint8_t>(packet[at]);
-}
 template <typename T>
 bool differ(const std::byte* a, const std::byte* b, std::size_t at) {
   T one;

@@ -10,10 +10,6 @@
 namespace magnetar::offload {
 namespace {
 
-std::uint8_t byte_at(ByteView packet, std::size_t at) {
-  return std::to_integer<std::uint8_t>(packet[at]);
-}
-
 // Where the L4 header begins and of which protocol it is.
 struct L4 {
   std::size_t at;
@@ -22,10 +18,10 @@ struct L4 {
 
 std::optional<L4> find_l4_v4(ByteView packet) {
   if (packet.size() < ipv4::kSize) return std::nullopt;
-  const std::size_t header = (byte_at(packet, 0) & 0xfU) * 4;
+  const std::size_t header = (byte_at(packet.data(), 0) & 0xfU) * 4;
   const auto fragment = load_be_at<std::uint16_t>(&packet[ipv4::kFragment]);
   if (header < ipv4::kSize || (fragment & ~ipv4::kDontFragment) != 0) return std::nullopt;
-  return L4{header, byte_at(packet, ipv4::kProtocol)};
+  return L4{header, byte_at(packet.data(), ipv4::kProtocol)};
 }
 
 // Behind those extension headers that a sender's own kernel may have put in (RFC 8200 4.1).
@@ -34,20 +30,20 @@ std::optional<L4> find_l4_v6(ByteView packet) {
   constexpr std::uint8_t kRouting = 43;
   constexpr std::uint8_t kDestinationOptions = 60;
   if (packet.size() < ipv6::kSize) return std::nullopt;
-  L4 l4{ipv6::kSize, byte_at(packet, ipv6::kNextHeader)};
+  L4 l4{ipv6::kSize, byte_at(packet.data(), ipv6::kNextHeader)};
   while (l4.protocol == kHopByHop || l4.protocol == kRouting ||
          l4.protocol == kDestinationOptions) {
     if (packet.size() - l4.at < 8) return std::nullopt;
-    const std::size_t size = (byte_at(packet, l4.at + 1) + std::size_t{1}) * 8;
+    const std::size_t size = (byte_at(packet.data(), l4.at + 1) + std::size_t{1}) * 8;
     if (packet.size() - l4.at < size) return std::nullopt;
-    l4 = {l4.at + size, byte_at(packet, l4.at)};
+    l4 = {l4.at + size, byte_at(packet.data(), l4.at)};
   }
   return l4;
 }
 
 std::optional<L4> find_l4(ByteView packet) {
   if (packet.empty()) return std::nullopt;
-  const unsigned version = byte_at(packet, 0) >> 4U;
+  const unsigned version = byte_at(packet.data(), 0) >> 4U;
   if (version == 4) return find_l4_v4(packet);
   if (version == 6) return find_l4_v6(packet);
   return std::nullopt;
@@ -67,7 +63,7 @@ constexpr std::array kGsoRules{
 };
 
 bool agrees(const VnetHeader& header, const GsoRule& rule, ByteView packet, const L4& l4) {
-  const unsigned version = byte_at(packet, 0) >> 4U;
+  const unsigned version = byte_at(packet.data(), 0) >> 4U;
   return (rule.version == 0 || rule.version == version) && rule.protocol == l4.protocol &&
          header.checksum_start == l4.at && header.checksum_offset == rule.checksum_offset;
 }
@@ -80,7 +76,8 @@ std::optional<std::size_t> size_of_headers(ByteView packet, const L4& l4) {
     return l4.at + udp::kSize;
   }
   if (rest < tcp::kSize) return std::nullopt;
-  const std::size_t size = (byte_at(packet, l4.at + tcp::kDataOffset) >> 4U) * std::size_t{4};
+  const std::size_t size =
+      (byte_at(packet.data(), l4.at + tcp::kDataOffset) >> 4U) * std::size_t{4};
   if (size < tcp::kSize || rest < size) return std::nullopt;
   return l4.at + size;
 }
@@ -116,7 +113,7 @@ bool Segmenter::start(const VnetHeader& header, ByteView packet, std::size_t roo
   gso_size_ = header.gso_size;
   l4_ = l4->at;
   size_ = *size;
-  v4_ = byte_at(packet, 0) >> 4U == 4;
+  v4_ = byte_at(packet.data(), 0) >> 4U == 4;
   tcp_ = rule->protocol == kProtocolTcp;
   first_ = true;
   std::memcpy(headers_.data(), packet.data(), size_);

@@ -14,7 +14,6 @@ constexpr std::size_t kMbufsAhead = 8;  // their data has to wait for them
 constexpr std::size_t kDataAhead = 4;
 constexpr std::size_t kSourcesAhead = 20;  // as long as a line takes from beyond the second cache
 constexpr std::size_t kAddresses = 8;      // of an inner packet, at the earliest
-constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 
 Verdict verdict_of(ReplayVerdict verdict) {
   if (verdict == ReplayVerdict::kFresh) return Verdict::kForward;
@@ -50,6 +49,8 @@ void OutsidePipeline::process(std::span<rte_mbuf*> packets, StageClock& clock) {
   context_.aead.open({jobs_.data(), size_});
   clock.mark(Stage::kOutsideOpen, size_);
   commit();
+  if (facts.clamp_mss) [[unlikely]]
+    clamp_mss(facts);
   deliver(facts);
   clock.mark(Stage::kOutsideDeliver, size_);
   transmit(context_.inside, context_.stats.inside, {to_inside_.data(), inside_size_}, exits_,
@@ -147,7 +148,7 @@ void OutsidePipeline::prepare() {
       exits_.drop(packet.mbuf, verdict);
       continue;
     }
-    const std::uint32_t length = packet.length - std::uint32_t{kOverhead};
+    const std::uint32_t length = packet.length - std::uint32_t{wire::kOverhead};
     groups_.add(packet.session, packet.session->open_mark, length);
     AeadJob& job = jobs_[kept];
     store_block(&job.nonce, make_nonce(cipher, packet.counter));
@@ -193,7 +194,7 @@ void OutsidePipeline::commit(const SessionGroup& group) {
 Verdict OutsidePipeline::deliver_one(Inbound& packet, const Facts& facts, Sender& sender) {
   if (packet.session != sender.session) sender.turn_to(*packet.session);
   if (packet.source_key != sender.remote_key) notice_move(packet);
-  const ByteView text(packet.packet + wire::Header::kSize, packet.length - kOverhead);
+  const ByteView text(packet.packet + wire::Header::kSize, packet.length - wire::kOverhead);
   if (packet.type != wire::MessageType::kMessage) return punt_message(packet, text);
   wire::InnerView inner;
   if (!wire::parse_inner(text, inner)) return Verdict::kInnerMalformed;

@@ -78,6 +78,7 @@ class OutsidePipeline {
   [[nodiscard]] bool waits(const Inbound& packet);
   [[nodiscard, gnu::noinline]] Verdict unknown_index(const Inbound& packet, std::size_t& seen);
   [[nodiscard, gnu::noinline]] Verdict punt_message(Inbound& packet, ByteView text);
+  [[gnu::noinline]] void clamp_mss(const Facts& facts);
   [[gnu::noinline]] void notice_move(const Inbound& packet);
   [[gnu::noinline]] void notice_stranger(const Inbound& packet);
 

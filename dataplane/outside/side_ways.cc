@@ -4,11 +4,10 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/outside/pipeline.h"
+#include "dataplane/wire/mss.h"
 
 namespace magnetar {
 namespace {
-
-constexpr std::size_t kOverhead = wire::Header::kSize + wire::kTagSize;
 
 Verdict verdict_of(wire::WireError error) {
   switch (error) {
@@ -62,7 +61,7 @@ Verdict OutsidePipeline::classify_one(rte_mbuf& mbuf, const Facts& facts, Inboun
   if (!header) return verdict_of(header.error());
   if (!wire::kMessageRules[static_cast<std::size_t>(header->type)].encrypted)
     return classify_clear(mbuf, *header, outer, packet);
-  if (packet.size() < kOverhead) return Verdict::kTooShort;
+  if (packet.size() < wire::kOverhead) return Verdict::kTooShort;
   if (header->type == wire::MessageType::kMessage && header->subtype == wire::kSubtypeRelay)
     return Verdict::kRelayUnsupported;
   out = {.mbuf = &mbuf,
@@ -148,6 +147,17 @@ void OutsidePipeline::notice_move(const Inbound& packet) {
   meta.session = packet.index;
   meta.source = source_of(packet);
   exits_.notice(meta, packet.mbuf->pool);
+}
+
+// Before they are looked at: what is no connection's beginning is left alone.
+void OutsidePipeline::clamp_mss(const Facts& facts) {
+  for (std::size_t i = 0; i < size_; ++i) {
+    const Inbound& packet = burst_[i];
+    if (verdicts_[i] != Verdict::kForward || packet.type != wire::MessageType::kMessage) continue;
+    const Remote& remote = *packet.session->remote.load(std::memory_order_acquire);
+    wire::clamp_mss({packet.packet + wire::Header::kSize, packet.length - wire::kOverhead},
+                    remote.carries(facts.outside_mtu));
+  }
 }
 
 }  // namespace magnetar

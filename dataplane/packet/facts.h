@@ -23,6 +23,7 @@ struct Facts {
   // Who speaks for us in ICMP errors, of either family; unspecified: nobody can.
   IpAddr overlay_v4, overlay_v6;
   IpAddr port_v4, port_v6;  // to the inside, where that is a port
+  bool clamp_mss = false;   // of TCP connections through tunnels, to what fits them
 
   [[nodiscard]] bool is_for_us(const wire::OuterView& view) const {
     return view.destination_port == listen_port && underlay.contains(view.destination_ip, view.v4);

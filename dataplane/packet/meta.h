@@ -33,11 +33,16 @@ static_assert(sizeof(PuntMeta) <= kMbufPrivateSize);
 }
 [[nodiscard]] inline ByteView view_of(rte_mbuf& mbuf) { return {data_of(mbuf), mbuf.data_len}; }
 
+// Makes the mbuf's data `length` bytes long, from where it starts.
+inline void set_length(rte_mbuf& mbuf, std::size_t length) {
+  mbuf.data_len = static_cast<std::uint16_t>(length);
+  mbuf.pkt_len = static_cast<std::uint32_t>(length);
+}
+
 // Makes the mbuf's data the `length` bytes at `start`, which lie in its buffer.
 inline void set_data(rte_mbuf& mbuf, const std::byte* start, std::size_t length) {
   mbuf.data_off = static_cast<std::uint16_t>(start - static_cast<const std::byte*>(mbuf.buf_addr));
-  mbuf.data_len = static_cast<std::uint16_t>(length);
-  mbuf.pkt_len = static_cast<std::uint32_t>(length);
+  set_length(mbuf, length);
 }
 
 }  // namespace magnetar

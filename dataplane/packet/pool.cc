@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/packet/pool.h"
 
-#include <algorithm>
 #include <memory>
 
 #include <rte_errno.h>

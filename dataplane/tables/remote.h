@@ -7,6 +7,7 @@
 
 #include "dataplane/base/addr.h"
 #include "dataplane/base/huge_memory.h"
+#include "dataplane/wire/header.h"
 #include "dataplane/wire/outer_packet.h"
 
 namespace magnetar {
@@ -16,6 +17,13 @@ struct Remote : InSlab<Remote> {
   [[no_unique_address]] wire::OuterTemplate header;
   UnderlayAddr addr;
 
+  // Length of the largest inner packet that reaches the peer in one outer packet of at most
+  // `outside_mtu`, whoever sends that: the kernel must not have to fragment it either.
+  [[nodiscard]] std::size_t carries(std::uint16_t outside_mtu) const {
+    const std::size_t ip = addr.ip.is_v4() ? wire::kIpv4Size : wire::kIpv6Size;
+    const std::size_t around = ip + wire::kUdpSize + wire::kOverhead;
+    return outside_mtu > around ? outside_mtu - around : 0;
+  }
   [[nodiscard]] bool reachable() const { return header.size() != 0; }
 };
 

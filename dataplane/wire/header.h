@@ -35,6 +35,7 @@ struct Header {
 }
 
 inline constexpr std::size_t kTagSize = 16;  // of both AEADs, at the end of a packet
+inline constexpr std::size_t kOverhead = Header::kSize + kTagSize;  // of a packet, sealed
 
 // Checks length, version, type and subtype. Any thread; never allocates.
 [[nodiscard]] inline Result<Header, WireError> parse_header(ByteView packet) {

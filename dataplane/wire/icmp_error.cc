@@ -40,10 +40,6 @@ bool is_host(const IpAddr& addr) {
          !(addr.is_v4() && addr.v4_value() == kBroadcast);
 }
 
-std::uint8_t byte_at(ByteView packet, std::size_t at) {
-  return std::to_integer<std::uint8_t>(packet[at]);
-}
-
 // Questions and their answers, in either family, may be told about; errors and what we do not
 // know may not.
 bool is_icmp_query_v4(std::uint8_t type) {
@@ -57,10 +53,10 @@ bool is_icmp_query_v6(std::uint8_t type) {
 }
 
 bool may_tell_v4(ByteView packet) {
-  const std::size_t header = (byte_at(packet, 0) & 0xfU) * 4;
+  const std::size_t header = (byte_at(packet.data(), 0) & 0xfU) * 4;
   if ((load_be_at<std::uint16_t>(&packet[ipv4::kFragment]) & 0x1fffU) != 0) return false;
-  if (byte_at(packet, ipv4::kProtocol) != kProtocolIcmp) return true;
-  return packet.size() > header && is_icmp_query_v4(byte_at(packet, header));
+  if (byte_at(packet.data(), ipv4::kProtocol) != kProtocolIcmp) return true;
+  return packet.size() > header && is_icmp_query_v4(byte_at(packet.data(), header));
 }
 
 // Behind extension headers, too, as far as they are all there.
@@ -69,17 +65,17 @@ bool may_tell_v6(ByteView packet) {
   constexpr std::uint8_t kRouting = 43;
   constexpr std::uint8_t kFragment = 44;
   constexpr std::uint8_t kDestination = 60;
-  std::uint8_t next = byte_at(packet, ipv6::kNextHeader);
+  std::uint8_t next = byte_at(packet.data(), ipv6::kNextHeader);
   std::size_t at = ipv6::kSize;
   while (next == kHopByHop || next == kRouting || next == kFragment || next == kDestination) {
     if (packet.size() < at + 8) return false;
     const bool fragment = next == kFragment;
     if (fragment && (load_be_at<std::uint16_t>(&packet[at + 2]) & 0xfff8U) != 0) return false;
-    next = byte_at(packet, at);
-    at += fragment ? 8 : (byte_at(packet, at + 1) + std::size_t{1}) * 8;
+    next = byte_at(packet.data(), at);
+    at += fragment ? 8 : (byte_at(packet.data(), at + 1) + std::size_t{1}) * 8;
   }
   if (next != kProtocolIcmpV6) return true;
-  return packet.size() > at && is_icmp_query_v6(byte_at(packet, at));
+  return packet.size() > at && is_icmp_query_v6(byte_at(packet.data(), at));
 }
 
 void write_icmp(std::byte* icmp, TypeAndCode what, std::uint32_t rest) {

@@ -55,7 +55,8 @@ constexpr std::uint32_t ancillary(int what) {
 }
 
 // Untagged UDP to the port, over IPv4 without options or fragments, or IPv6 without extension
-// headers: the same that steer.bpf.c takes. Not what this host sends itself.
+// headers: the same that steer.bpf.c takes. Not what this host sends itself. Fragments of IPv4 have
+// been put together by then: the driver's sockets are a fanout with PACKET_FANOUT_FLAG_DEFRAG.
 bool filter_socket(int fd, std::uint16_t port) {
   constexpr unsigned kIpv6 = 15;
   constexpr unsigned kUdp = 18;

@@ -7,10 +7,12 @@
 #include <algorithm>
 
 #include <linux/bpf.h>
+#include <rte_eal.h>
 
 #include "drivers/net/ethdev_device.h"
 #include "drivers/net/outside_device.h"
 #include "drivers/net/packet_device.h"
+#include "drivers/net/port_note.h"
 #include "drivers/net/udp_device.h"
 #include "drivers/net/xdp_device.h"
 
@@ -78,16 +80,17 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_device(const OutsidePor
 }
 
 std::string note_on(const OutsideDevice& device, const OutsidePortOptions& options) {
-  std::string note = device.note();
-  const auto add = [&note](const std::string& text) { note += (note.empty() ? "" : "; ") + text; };
-  if (options.backend == OutsideBackend::kAfPacket)
-    add("udp and af_xdp are faster: each takes the interface, or says why it cannot");
-  if (device.receive_queues() < options.queues)
-    add("the device has " + std::to_string(device.receive_queues()) + " receive queues, not " +
-        std::to_string(options.queues));
-  if (device.transmit_queues() < options.workers)
-    add("workers share " + std::to_string(device.transmit_queues()) + " transmit queues");
-  return note;
+  PortTraits traits{.backend = options.backend,
+                    .inside = !options.networks.empty(),
+                    .name = options.port,
+                    .own = device.note(),
+                    .wanted_queues = options.queues,
+                    .receive_queues = device.receive_queues(),
+                    .transmit_queues = device.transmit_queues(),
+                    .workers = options.workers,
+                    .hugepages = rte_eal_has_hugepages() != 0};
+  if (options.backend != OutsideBackend::kEthdev) traits.nic = nic_of(options.port);
+  return port_note(traits);
 }
 
 }  // namespace
@@ -140,6 +143,9 @@ std::uint16_t OutsidePort::receive_queues() const { return impl_->device->receiv
 PortCounters OutsidePort::counters() const { return {impl_->device->rx_missed()}; }
 const std::string& OutsidePort::offloads() const { return impl_->offloads; }
 bool OutsidePort::by_sockets() const { return impl_->device->by_sockets(); }
+bool OutsidePort::kernel_has_rest() const {
+  return backend() == OutsideBackend::kAfXdp || backend() == OutsideBackend::kEthdev;
+}
 const std::string& OutsidePort::note() const { return impl_->note; }
 
 }  // namespace magnetar

@@ -65,6 +65,9 @@ class OutsidePort {
   // Whether sockets of the backend's own have the Nebula port, and the kernel routes what they
   // send.
   [[nodiscard]] bool by_sockets() const;
+  // Whether what the kernel's stack delivers to the Nebula port is only what the workers do not
+  // get.
+  [[nodiscard]] bool kernel_has_rest() const;
   [[nodiscard]] const std::string& note() const;  // what would be faster, and how to get it
 
  private:
@@ -74,8 +77,8 @@ class OutsidePort {
 };
 
 // A UDP socket bound to the Nebula port (dual stack) so that the kernel does not answer with
-// port-unreachable. Reads nothing (a socket filter drops all); can send, for a next hop that only
-// the kernel can resolve so far.
+// port-unreachable. Reads nothing (a socket filter drops all) unless made to; can send, for a next
+// hop that only the kernel can resolve so far.
 class PortReservation {
  public:
   [[nodiscard]] static Result<PortReservation, DeviceError> bind(std::uint16_t port);
@@ -83,14 +86,21 @@ class PortReservation {
   // by that interface.
   [[nodiscard]] static Result<PortReservation, DeviceError> join(std::uint16_t port,
                                                                  const std::string& interface);
+  // On `interface`, and keeps what the kernel delivers there, for KernelDatagrams to read. Of a
+  // backend that leaves the kernel no copy of what the workers get.
+  [[nodiscard]] static Result<PortReservation, DeviceError> receive(std::uint16_t port,
+                                                                    const std::string& interface);
   ~PortReservation();
   PortReservation(PortReservation&& other) noexcept;
   PortReservation& operator=(PortReservation&&) = delete;
   // Best effort; false: the kernel refused.
   bool send(const UnderlayAddr& to, ByteView datagram);
+  [[nodiscard]] int fd() const { return fd_; }
 
  private:
-  static Result<PortReservation, DeviceError> bind(std::uint16_t port, const std::string& beside);
+  enum class Use : std::uint8_t { kAlone, kBeside, kReceive };
+  static Result<PortReservation, DeviceError> open(Use use, std::uint16_t port,
+                                                   const std::string& interface);
   explicit PortReservation(int fd) : fd_(fd) {}
   int fd_ = -1;
 };

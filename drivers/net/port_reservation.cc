@@ -46,6 +46,17 @@ bool drop_everything(int fd) {
          setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)) == 0;
 }
 
+// Where each came to is told. Room for some milliseconds of fragments, and no more for a flood.
+bool receive_from(int fd, const std::string& interface) {
+  constexpr int kBuffer = 1 << 20;
+  const int yes = 1;
+  return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(),
+                    static_cast<socklen_t>(interface.size())) == 0 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof(yes)) == 0 &&
+         (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kBuffer, sizeof(kBuffer)) == 0 ||
+          setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kBuffer, sizeof(kBuffer)) == 0);
+}
+
 bool bind_any(int fd, int family, std::uint16_t port) {
   if (family == AF_INET) {
     const sockaddr_in any = ipv4_only(IpAddr::v4(INADDR_ANY), port);
@@ -74,16 +85,21 @@ int family_of_socket(int fd) {
 }  // namespace
 
 Result<PortReservation, DeviceError> PortReservation::bind(std::uint16_t port) {
-  return bind(port, {});
+  return open(Use::kAlone, port, {});
 }
 
 Result<PortReservation, DeviceError> PortReservation::join(std::uint16_t port,
                                                            const std::string& interface) {
-  return bind(port, interface);
+  return open(Use::kBeside, port, interface);
 }
 
-Result<PortReservation, DeviceError> PortReservation::bind(std::uint16_t port,
-                                                           const std::string& beside) {
+Result<PortReservation, DeviceError> PortReservation::receive(std::uint16_t port,
+                                                              const std::string& interface) {
+  return open(Use::kReceive, port, interface);
+}
+
+Result<PortReservation, DeviceError> PortReservation::open(Use use, std::uint16_t port,
+                                                           const std::string& interface) {
   constexpr int kType = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   int family = AF_INET6;
   UniqueFd fd(socket(AF_INET6, kType, 0));
@@ -92,8 +108,14 @@ Result<PortReservation, DeviceError> PortReservation::bind(std::uint16_t port,
     fd = UniqueFd(socket(AF_INET, kType, 0));
   }
   if (!fd) return fail(os_error("cannot open a UDP socket", errno));
-  if (!drop_everything(fd.get())) return fail(os_error("cannot filter a UDP socket", errno));
-  if (!beside.empty() && !join_and_send_by(fd.get(), beside))
+  // Without IPv6 a socket does not tell in the same words where a datagram came to.
+  if (use == Use::kReceive && family == AF_INET6) {
+    if (!receive_from(fd.get(), interface))
+      return fail(os_error("cannot receive by UDP on " + interface, errno));
+  } else if (!drop_everything(fd.get())) {
+    return fail(os_error("cannot filter a UDP socket", errno));
+  }
+  if (use == Use::kBeside && !join_and_send_by(fd.get(), interface))
     return fail(os_error("cannot share UDP port " + std::to_string(port), errno));
   if (!bind_any(fd.get(), family, port)) return fail(bind_error(port, errno));
   return PortReservation(fd.release());

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#define ALLOW_EXPERIMENTAL_API  // fragments in one segment each are new in DPDK 22.11
 #include "drivers/net/routed_queue.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include <rte_ip_frag.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
-#include <time.h>
 
 #include "dataplane/offload/checksum.h"
 #include "dataplane/offload/headers.h"
+#include "dataplane/packet/fragment.h"
 
 namespace magnetar {
 namespace {
@@ -52,12 +50,6 @@ void lower_ttl(std::byte* packet, bool v4) {
   if (!v4) return;
   const std::uint32_t sum = load_be_at<std::uint16_t>(packet + ipv4::kChecksum) + 0x0100U;
   store_be_at(packet + ipv4::kChecksum, static_cast<std::uint16_t>(sum + (sum >= 0xffffU ? 1 : 0)));
-}
-
-Instant coarse_now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return Instant(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
 }  // namespace
@@ -166,33 +158,45 @@ RoutedQueue::Fate RoutedQueue::go_out(rte_mbuf& mbuf, const Facts& facts) {
     return {Verdict::kInsideTooBig};
   }
   lower_ttl(packet, v4);
+  return send_on(mbuf, found);
+}
+
+// As it is, to where its destination is found.
+RoutedQueue::Fate RoutedQueue::send_on(rte_mbuf& mbuf, const Fib::Found& found) const {
   if (found.way == Fib::Way::kUnresolved) return {Verdict::kPunted, PuntKind::kInsideUnresolved};
-  write_ethernet(mbuf, found.mac, v4);
+  if (found.way != Fib::Way::kNeighbour) return {Verdict::kPunted, PuntKind::kInsideLocal};
+  write_ethernet(mbuf, found.mac, !wire::says_ipv6(data_of(mbuf)));
   return {};
+}
+
+std::uint16_t RoutedQueue::prepare_own(std::span<rte_mbuf*> packets) {
+  std::uint16_t kept = 0;
+  for (rte_mbuf* mbuf : packets) {
+    const std::byte* const packet = data_of(*mbuf);
+    const bool v4 = !wire::says_ipv6(packet);
+    const std::byte* const to = packet + (v4 ? ipv4::kAddresses + 4 : ipv6::kAddresses + 16);
+    const Fate fate = send_on(*mbuf, parts_.fib.find(to, v4));
+    if (fate.verdict == Verdict::kForward)
+      packets[kept++] = mbuf;
+    else
+      settle(mbuf, fate);
+  }
+  return kept;
 }
 
 // In fragments, which leave at once: ahead of others of the burst.
 RoutedQueue::Fate RoutedQueue::split(rte_mbuf& mbuf, const Fib::Found& found) {
   lower_ttl(data_of(mbuf), true);
-  constexpr std::uint16_t kMost = 32;
-  std::array<rte_mbuf*, kMost> parts;
-  const std::int32_t count =
-      rte_ipv4_fragment_copy_nonseg_packet(&mbuf, parts.data(), kMost, parts_.mtu, mbuf.pool);
-  if (count <= 0) return {Verdict::kInsideTooBig};
-  parts_.stats.injected.add(static_cast<std::uint64_t>(count - 1));
-  for (rte_mbuf* part : std::span(parts.data(), static_cast<std::size_t>(count))) {
-    part->ol_flags = 0;  // the library leaves the sum to a NIC
-    std::byte* const header = data_of(*part);
-    const std::size_t size = (std::to_integer<std::size_t>(header[0]) & 0xfU) * 4;
-    offload::store_raw(header + ipv4::kChecksum, 0);
-    offload::store_raw(header + ipv4::kChecksum,
-                       static_cast<std::uint16_t>(~offload::fold(offload::sum_of({header, size}))));
-    if (found.way == Fib::Way::kUnresolved) {
-      settle(part, {Verdict::kPunted, PuntKind::kInsideUnresolved});
-    } else {
-      write_ethernet(*part, found.mac, true);
+  FragmentRoom room;
+  const std::span<rte_mbuf*> parts = fragment_ipv4(mbuf, parts_.mtu, room);
+  if (parts.empty()) return {Verdict::kInsideTooBig};
+  parts_.stats.injected.add(parts.size() - 1);
+  for (rte_mbuf* part : parts) {
+    const Fate fate = send_on(*part, found);
+    if (fate.verdict == Verdict::kForward)
       send_own(part);
-    }
+    else
+      settle(part, fate);
   }
   return {.replaced = true};
 }
@@ -244,14 +248,7 @@ void RoutedQueue::answer_from_port(rte_mbuf& mbuf, const Facts& facts) {
   if (error.empty()) return rte_pktmbuf_free(answer);
   set_data(*answer, error.data(), error.size());
   parts_.stats.injected.add(1);
-  const std::byte* const to = error.data() + (v4 ? ipv4::kAddresses + 4 : ipv6::kAddresses + 16);
-  const Fib::Found found = parts_.fib.find(to, v4);
-  if (found.way != Fib::Way::kNeighbour)
-    return settle(
-        answer, {Verdict::kPunted, found.way == Fib::Way::kUnresolved ? PuntKind::kInsideUnresolved
-                                                                      : PuntKind::kInsideLocal});
-  write_ethernet(*answer, found.mac, v4);
-  send_own(answer);
+  if (prepare_own({&answer, 1}) == 1) send_own(answer);
 }
 
 // To who sent a packet through a tunnel: the error comes in as if from the inside, and finds the

@@ -43,6 +43,7 @@ class RoutedQueue final : public PortQueue {
   ~RoutedQueue() override;
   std::uint16_t receive(std::span<rte_mbuf*> into) override;
   std::uint16_t prepare(std::span<rte_mbuf*> packets) override;
+  std::uint16_t prepare_own(std::span<rte_mbuf*> packets) override;
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override { return port_->transmit(packets); }
   [[nodiscard]] std::optional<int> readable_fd() const override { return port_->readable_fd(); }
 
@@ -56,6 +57,7 @@ class RoutedQueue final : public PortQueue {
   [[nodiscard]] Fate come_in(rte_mbuf& mbuf, const Facts& facts);
   [[nodiscard]] Fate go_out(rte_mbuf& mbuf, const Facts& facts);
   [[nodiscard]] Fate to_kernel() const;
+  [[nodiscard]] Fate send_on(rte_mbuf& mbuf, const Fib::Found& found) const;
   [[nodiscard]] Fate split(rte_mbuf& mbuf, const Fib::Found& found);
   void settle(rte_mbuf* mbuf, Fate fate);
   void answer_from_port(rte_mbuf& mbuf, const Facts& facts);

@@ -20,11 +20,6 @@ using offload::VnetHeader;
 
 constexpr std::size_t kLongest = 65535;  // that the kernel gives
 
-void set_length(rte_mbuf& packet, std::size_t length) {
-  packet.data_len = static_cast<std::uint16_t>(length);
-  packet.pkt_len = static_cast<std::uint32_t>(length);
-}
-
 class TunOffloadQueue final : public PortQueue {
  public:
   TunOffloadQueue(TunDescriptors fds, rte_mempool* pool, offload::CoalesceRules rules,

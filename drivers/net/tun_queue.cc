@@ -22,8 +22,7 @@ class TunQueue final : public PortQueue {
       const auto room = static_cast<std::size_t>(rte_pktmbuf_tailroom(packet) - kTunTailroom);
       const ssize_t got = read(*fds_.read, data_of(*packet), room);
       if (got <= 0) break;
-      packet->data_len = static_cast<std::uint16_t>(got);
-      packet->pkt_len = static_cast<std::uint32_t>(got);
+      set_length(*packet, static_cast<std::size_t>(got));
       store_.take();
       into[count++] = packet;
     }

@@ -6,10 +6,11 @@ import struct
 
 import pytest
 
+from lab.capture import Datagram, Sniffer
 from lab.lab import GATEWAY, HOST, pair
 from lab.metrics import assert_balanced, changed
 from lab.process import wait_for
-from lab.traffic import Datagram, Sniffer, ping, send_forged, udp_sequence, udp_socket
+from lab.traffic import ping, send_forged, udp_sequence, udp_socket
 from lab.wire import (CLOSE_TUNNEL, CONTROL, HANDSHAKE, HEADER, LIGHTHOUSE, MESSAGE, RECV_ERROR, TAG,
                       TEST, Header, flip)
 

@@ -12,11 +12,12 @@ import time
 import pytest
 
 from lab import wire
+from lab.capture import Sniffer
 from lab.lab import BUILD, GATEWAY, HOST
 from lab.metrics import assert_balanced, changed
 from lab.paced import PacedStream
 from lab.process import Daemon, wait_for
-from lab.traffic import Sniffer, ping
+from lab.traffic import ping
 
 FLOOD = int(os.environ.get("MAGNETAR_FLOOD", "10000"))  # a second
 SECONDS = 4

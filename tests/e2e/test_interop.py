@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job with real peers: tunnels opened from either side, pings, TCP, counters."""
 
+import shlex
 from dataclasses import dataclass, field
 
 import pytest
@@ -73,6 +74,18 @@ def check_backend(gateway, backend):
     ports = {port["side"]: port for port in gateway.ask("status")["ports"]}
     assert ports["inside"]["name"] == gateway.DEVICE
     assert ports["outside"]["backend"] == (backend or ports["outside"]["backend"])
+    check_log(gateway, ports)
+
+
+def check_log(gateway, ports):
+    """The start-up log says of each port, on one line, what `status` does."""
+    lines = [dict(word.split("=", 1) for word in shlex.split(line) if "=" in word)
+             for line in gateway.log().splitlines() if 'event="port open"' in line]
+    assert [line["side"] for line in lines] == ["outside", "inside"]
+    for line in lines:
+        port = ports[line["side"]]
+        for key in ("name", "backend", "queues", "mtu", "offloads", "note"):
+            assert line.get(key) == (None if port[key] is None else str(port[key])), key
 
 
 def check_both_ways(gateway, host, cipher, remote):
@@ -138,6 +151,8 @@ def test_a_port_that_dpdk_owns_has_a_twin_in_the_kernel(lab, figure):
     gateway.start()
     host = lab.host("host", HOST, static={GATEWAY: [lab.network.endpoint("gateway")]}).start()
     check_backend(gateway, "ethdev")
+    note = next(port["note"] for port in gateway.ask("status")["ports"] if port["side"] == "outside")
+    assert 'outside.port = "eth1"' in note, "what would be faster than this vdev"
     for address in (lab.network.address("gateway"), lab.network.address("gateway", 6)):
         assert ping(host.space, address, count=20).lost == 0, "the kernel answers by the twin"
     check_both_ways(gateway, host, "aes", lab.network.endpoint("host"))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab itself: two real Nebula hosts. When this fails, look at the machine, not at Magnetar."""
 
+from lab.capture import Sniffer
 from lab.lab import GATEWAY, HOST
-from lab.traffic import Sniffer, iperf3, ping, send_forged, udp_sequence
+from lab.traffic import iperf3, ping, send_forged, udp_sequence
 from lab.wire import MESSAGE, Header
 
 

@@ -11,13 +11,13 @@ import threading
 
 import pytest
 
+from lab.capture import InsideTap, checksums_right
 from lab.lab import GATEWAY, HOST
 from lab.metrics import assert_balanced
 from lab.process import wait_for
-from lab.traffic import _checksum, ping, udp_socket
+from lab.traffic import ping, udp_socket
 
 SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
-_SO_RCVBUFFORCE = 33
 MTU = 1300
 # The whole of the acceptance: MAGNETAR_OFFLOAD_BYTES=1000000000
 STREAM = int(os.environ.get("MAGNETAR_OFFLOAD_BYTES", 24_000_000))
@@ -136,39 +136,6 @@ def test_streams_arrive_as_they_were_sent(lab, sends_whole, takes_whole):
         assert gateway.metrics().drops()["bad_offload"] == 0
     offloads = {port["side"]: port["offloads"] for port in one.ask("status")["ports"]}
     assert ("tso4" in offloads["inside"]) == sends_whole
-
-
-class InsideTap:
-    """Every IP packet that leaves a gateway by its inside device, from now on."""
-
-    def __init__(self, space, device, port):
-        with space.entered():
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 26)
-        self._socket.bind((device, 3))
-        self._socket.setblocking(False)
-        self._port = port
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._socket.close()
-
-    def read(self):
-        packets = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                packet = self._socket.recv(65536)
-                if packet[0] == 0x45 and struct.unpack("!H", packet[22:24])[0] == self._port:
-                    packets.append(packet)
-        return packets
-
-
-def checksums_right(packet):
-    l4 = packet[20:]
-    pseudo = packet[12:20] + struct.pack("!BBH", 0, packet[9], len(l4))
-    return _checksum(packet[:20]) == 0 and _checksum(pseudo + l4) == 0
 
 
 def steps_by_one(numbers):

@@ -182,9 +182,25 @@ def offloads():
             yield f"{name}-burst", b"\1" + burst
 
 
+def connections():
+    """SYNs behind the MTU of a path: MSS at an even and at an odd place, alone and among others."""
+    options = {"even": b"\x02\x04\x05\xb4", "odd": b"\x01\x02\x04\x05\xb4\x03\x03\x07",
+               "usual": b"\x02\x04\x23\x00\x04\x02\x08\x0a" + bytes(8) + b"\x01\x03\x03\x07",
+               "cut": b"\x01\x01\x02\x04"}
+    for v4 in (True, False):
+        for name, content in options.items():
+            packet = bytearray(transport(v4, True, content))
+            del packet[(40 if v4 else 60):(52 if v4 else 72)]  # its own options
+            start = 20 if v4 else 40
+            packet[start + 12] = (20 + len(content)) // 4 << 4
+            packet[start + 13] = 2
+            yield f"{name}{4 if v4 else 6}", struct.pack(">H", 1240) + bytes(packet)
+
+
 def main():
     corpora = {"header": headers, "payload": payloads, "certificate": certificates,
-               "handshake": handshakes, "offload": offloads}
+               "handshake": handshakes, "offload": offloads,
+               "mss": connections}
     for name, seeds in corpora.items():
         folder = CORPUS / name
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,8 +14,8 @@ import socket
 import threading
 from dataclasses import dataclass
 
+from .capture import ETH_P_ALL, parse_udp
 from .process import wait_for
-from .traffic import _ETH_P_ALL, _parse_udp
 from .wire import HANDSHAKE, HEADER, Header
 
 _PACKET_IGNORE_OUTGOING = 23
@@ -138,7 +138,7 @@ class Middlebox:
                 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             wire.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-            wire.bind((role, _ETH_P_ALL))
+            wire.bind((role, ETH_P_ALL))
             wire.setblocking(False)
             self._wires[role] = wire
         self._homes = {}  # MAC address: role
@@ -216,7 +216,7 @@ class Middlebox:
                 self._deliver(frame, role)
 
     def _parse(self, frame, role):
-        datagram = _parse_udp(frame)
+        datagram = parse_udp(frame)
         if not datagram or datagram.destination[1] != self._port or len(datagram.payload) < HEADER:
             return None
         return Packet(role, self._addresses.get(datagram.destination[0], "nobody"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Traffic through the lab, and the two ways to look at it."""
+"""Traffic through the lab, and what comes of it."""
 
 import contextlib
 import json
@@ -10,10 +10,9 @@ import struct
 import time
 from dataclasses import dataclass
 
+from .capture import checksum
 from .process import Daemon, run, wait_for
 
-
-_ETH_P_ALL = 3
 _FIRST_ANSWER = 0.5  # seconds
 
 
@@ -76,7 +75,7 @@ def ping(space, address, count=100, interval=0.01, size=56, patience=2.0):
 def _echo_request(six, identifier, number, size):
     def message(checksum):
         return struct.pack("!BBHHH", 128 if six else 8, 0, checksum, identifier, number) + bytes(size)
-    return message(0 if six else _checksum(message(0)))  # the kernel fills in that of ICMPv6
+    return message(0 if six else checksum(message(0)))  # the kernel fills in that of ICMPv6
 
 
 def _answered(packet, six, identifier):
@@ -174,59 +173,6 @@ def _drain(sink, want):
     return numbers
 
 
-@dataclass(frozen=True)
-class Datagram:
-    source: tuple
-    destination: tuple
-    payload: bytes
-
-
-class Sniffer:
-    """IPv4 UDP datagrams to or from `port` on a device, from now on."""
-
-    def __init__(self, space, device, port=4242):
-        with space.entered():
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        self._socket.bind((device, _ETH_P_ALL))
-        self._socket.setblocking(False)
-        self._port = port
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._socket.close()
-
-    def read(self):
-        """All that has come since the last call."""
-        seen = []
-        while True:
-            try:
-                frame = self._socket.recv(65536)
-            except BlockingIOError:
-                return seen
-            datagram = _parse_udp(frame)
-            if datagram and self._port in (datagram.source[1], datagram.destination[1]):
-                seen.append(datagram)
-
-    def wait(self, wanted, what, timeout=5):
-        """The first datagram for which `wanted` is true."""
-        return wait_for(lambda: next(filter(wanted, self.read()), None), what, timeout)
-
-
-def _parse_udp(frame):
-    if len(frame) < 42 or frame[12:14] != b"\x08\x00" or frame[23] != socket.IPPROTO_UDP:
-        return None
-    if struct.unpack("!H", frame[20:22])[0] & 0x1FFF:
-        return None  # a later fragment has no UDP header
-    start = 14 + (frame[14] & 15) * 4
-    source_port, destination_port, length = struct.unpack("!HHH", frame[start:start + 6])
-    return Datagram((socket.inet_ntoa(frame[26:30]), source_port),
-                    (socket.inet_ntoa(frame[30:34]), destination_port),
-                    frame[start + 8:start + length])
-
-
 def send_forged(space, datagrams):
     """Sends Datagrams as they stand, whoever owns their source address and port."""
     with space.entered():
@@ -242,19 +188,10 @@ def _ipv4_udp(datagram):
     length = 8 + len(datagram.payload)
     udp = struct.pack("!HHHH", datagram.source[1], datagram.destination[1], length, 0)
     pseudo = source + destination + struct.pack("!BBH", 0, socket.IPPROTO_UDP, length)
-    checksum = _checksum(pseudo + udp + datagram.payload) or 0xFFFF
+    right = checksum(pseudo + udp + datagram.payload) or 0xFFFF
     # The kernel fills in total length and header checksum.
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, socket.IPPROTO_UDP, 0)
-    return ip + source + destination + udp[:6] + struct.pack("!H", checksum) + datagram.payload
-
-
-def _checksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return ip + source + destination + udp[:6] + struct.pack("!H", right) + datagram.payload
 
 
 def scrape(space, address="127.0.0.1", port=9469):

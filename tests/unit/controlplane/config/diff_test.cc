@@ -106,6 +106,7 @@ TEST(Diff, NamesWhatTakesEffectAtOnce) {
          with_identity(c, [](Identity& i) { i.blocklist.insert(pki::Fingerprint{}); });
        }},
       {"tunnels.static", [](Config& c) { c.tunnels.static_remotes[{IpAddr::v4(1)}] = {}; }},
+      {"inside.clamp_mss", [](Config& c) { c.inside.clamp_mss = true; }},
       {"log.level", [](Config& c) { c.log_level = LogLevel::kDebug; }},
       {"log.format", [](Config& c) { c.log_format = LogFormat::kJson; }},
   };

@@ -206,6 +206,20 @@ TEST(OutsidePipeline, AFloodOfUnknownIndexesFillsNoRing) {
   EXPECT_TRUE(pair.bob.adds_up());
 }
 
+// Nobody is given index 0, and no tunnel is: it is unknown alone as within a train.
+TEST(OutsidePipeline, IndexZeroIsUnknownWhateverCameBefore) {
+  Pair pair;
+  const Bytes good = pair.sealed(ipv4(kAlice, kBob, 60));
+  Bytes zero = good;
+  store_be<std::uint32_t>(std::span(zero).subspan<46, 4>(), 0U);
+  for (const Bytes& frame : {zero, good, zero}) pair.bob.outside.arrive(frame);
+  pair.bob.run_until_idle();
+  EXPECT_EQ(pair.bob.inside.take_sent().size(), 1U);
+  EXPECT_EQ(pair.bob.take_punted().size() + pair.bob.drops(Verdict::kNoSession), 2U);
+  EXPECT_EQ(pair.bob.drops(Verdict::kReplayed), 0U);
+  EXPECT_TRUE(pair.bob.adds_up());
+}
+
 TEST(OutsidePipeline, AStrangerUnderAPeersIndexIsNoticedOnceABurst) {
   const wire::OuterTemplate from_stranger({.source = kStranger, .destination = kBobsPlace});
   for (const bool known_place : {false, true}) {

@@ -234,6 +234,24 @@ TEST_F(RoutedQueueTest, TheKernelGetsWhatOnlyItCanSettle) {
       << "it leaves by the port, so it has made its hop";
 }
 
+// As the pipeline's errors about what is too big are.
+TEST_F(RoutedQueueTest, PacketsOfOurOwnLeaveAsTheyAre) {
+  const Bytes local = packet("10.42.0.2", "10.50.0.1");
+  const Bytes unknown = packet("10.50.0.1", "10.50.0.9");
+  const Bytes good = packet("10.50.0.1", "10.60.0.7", 1);
+  std::vector<rte_mbuf*> own{mbuf_of(local), mbuf_of(unknown), mbuf_of(good)};
+  from_tunnels_ += own.size();
+  ASSERT_EQ(queue_->prepare_own(own), 1U);
+  stats_.inside.tx_packets.add(queue_->transmit(std::span(own).first(1)));
+  const auto sent = port_->take_sent();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(Bytes(sent[0].begin() + 14, sent[0].end()), good) << "its TTL is its own";
+  EXPECT_TRUE(std::equal(kRouter.begin(), kRouter.end(), sent[0].begin()));
+  auto kernel = punted();
+  EXPECT_EQ(kernel[PuntKind::kInsideLocal], std::vector<Bytes>{local});
+  EXPECT_EQ(kernel[PuntKind::kInsideUnresolved], std::vector<Bytes>{unknown});
+}
+
 TEST_F(RoutedQueueTest, ATtlThatRunsOutIsToldToTheSenderInside) {
   for (const auto& [from, to] : {std::pair{"10.60.0.7", "10.42.0.2"}, {"fd60::7", "fd42::2"}}) {
     port_->arrive(frame(packet(from, to, 1)));
