@@ -78,7 +78,8 @@ Result<void, DeviceError> DataPlane::open_outside() {
       .listen_port = outside.listen_port,
       .mtu = outside.mtu,
       .queues = std::min(outside.queues, static_cast<std::uint16_t>(config_.workers.cores.size())),
-      .workers = static_cast<std::uint16_t>(config_.workers.cores.size())};
+      .workers = static_cast<std::uint16_t>(config_.workers.cores.size()),
+      .interrupts = config_.workers.idle == config::Idle::kAdaptive};
   DeviceError refusal;
   for (const Candidate& candidate : candidates(outside)) {
     options.backend = candidate.backend;
@@ -149,7 +150,8 @@ Result<void, DeviceError> DataPlane::open_routed() {
   RoutedPortOptions options{.port = {.port = port.name,
                                      .mtu = config_.inside.mtu,
                                      .queues = std::min(config_.inside.queues, workers),
-                                     .workers = workers},
+                                     .workers = workers,
+                                     .interrupts = config_.workers.idle == config::Idle::kAdaptive},
                             .addresses = config_.inside.addresses};
   // The kernel would forward its own copy of what AF_PACKET receives, so that everything came
   // twice.

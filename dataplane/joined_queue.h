@@ -30,6 +30,8 @@ class JoinedQueue final : public PortQueue {
     return device_->transmit(packets);
   }
   [[nodiscard]] std::optional<int> readable_fd() const override { return device_->readable_fd(); }
+  int arm() override { return device_->arm(); }
+  void disarm() override { device_->disarm(); }
 
  private:
   // Of a burst: a flood this way leaves the device most of the room.

@@ -33,6 +33,13 @@ class PortQueue {
   // What a worker that wants to sleep waits for: readable while receive() has something to give,
   // or soon will have. None: this port has to be polled.
   [[nodiscard]] virtual std::optional<int> readable_fd() const { return std::nullopt; }
+
+  // Around each such sleep: arm(), then receive() once more, as what came before may not show on
+  // the descriptor; then the wait and disarm(). arm() returns the longest that the wait may be, in
+  // milliseconds: 0 if the port cannot be waited for now.
+  static constexpr int kNoLimit = -1;
+  virtual int arm() { return kNoLimit; }
+  virtual void disarm() {}
 };
 
 }  // namespace magnetar

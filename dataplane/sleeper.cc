@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sleeper.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <sys/epoll.h>
@@ -9,8 +10,8 @@
 
 namespace magnetar {
 
-Sleeper::Sleeper(std::span<const PortQueue* const> ports, const Doorbell& bell)
-    : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+Sleeper::Sleeper(std::span<PortQueue* const> ports, const Doorbell& bell)
+    : ports_(ports.begin(), ports.end()), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   bool all = epoll_ >= 0 && watch(bell.fd());
   for (const PortQueue* port : ports) {
     const std::optional<int> fd = port->readable_fd();
@@ -32,9 +33,23 @@ bool Sleeper::watch(int fd) const {
   return epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST;
 }
 
-void Sleeper::wait() const {
+bool Sleeper::arm() {
+  limit_ms_ = PortQueue::kNoLimit;
+  for (PortQueue* port : ports_) {
+    const int limit = port->arm();
+    if (limit == PortQueue::kNoLimit) continue;
+    limit_ms_ = limit_ms_ == PortQueue::kNoLimit ? limit : std::min(limit_ms_, limit);
+  }
+  return limit_ms_ != 0;
+}
+
+bool Sleeper::wait() const {
   epoll_event event;
-  epoll_wait(epoll_, &event, 1, -1);
+  return epoll_wait(epoll_, &event, 1, limit_ms_) != 0;
+}
+
+void Sleeper::disarm() {
+  for (PortQueue* port : ports_) port->disarm();
 }
 
 void Sleeper::nap() {

@@ -30,6 +30,8 @@ class SpreadingQueue final : public PortQueue {
   }
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override;
   [[nodiscard]] std::optional<int> readable_fd() const override { return device_->readable_fd(); }
+  int arm() override { return device_->arm(); }
+  void disarm() override { device_->disarm(); }
 
  private:
   void hand_over(std::size_t other, std::span<rte_mbuf*> packets);

@@ -28,7 +28,7 @@ Worker::Worker(const WorkerContext& context, Grace& grace, IdlePolicy idle)
 
 void Worker::run() {
   prctl(PR_SET_TIMERSLACK, 1);  // the default 50 us would double our naps
-  const std::array<const PortQueue*, 2> ports{&context_.outside, &context_.inside};
+  const std::array<PortQueue*, 2> ports{&context_.outside, &context_.inside};
   Sleeper sleeper(ports, bell_);
   const std::uint64_t patience = rte_get_tsc_hz() / 1'000'000 * kPatienceUs;
   grace_.enter(context_.worker);
@@ -42,7 +42,7 @@ void Worker::run() {
       context_.stats.busy_cycles.add(after - before);
       last_busy = after;
     } else if (idle_ == IdlePolicy::kAdaptive && after - last_busy > patience) {
-      if (rest(sleeper) > 0) last_busy = rte_rdtsc();
+      if (rest(sleeper)) last_busy = rte_rdtsc();
     } else {
       rte_pause();
     }
@@ -64,21 +64,27 @@ std::size_t Worker::run_once() {
   return seen;
 }
 
-std::size_t Worker::rest(const Sleeper& sleeper) {
+bool Worker::rest(Sleeper& sleeper) {
   if (!sleeper.can_wait() || outside_.waiting()) {
     Sleeper::nap();
-    return 0;
+    return false;
   }
   bell_.announce_sleep();
-  // What came before the announcement rang no bell.
-  const std::size_t seen = run_once();
-  if (seen == 0 && !outside_.waiting() && !stopping_.load()) {
+  const bool armed = sleeper.arm();
+  // What came before the announcement rang no bell, and before the arming showed on no descriptor.
+  bool awake = run_once() > 0;
+  if (!awake && !outside_.waiting() && !stopping_.load()) {
     grace_.sleep(context_.worker);
-    sleeper.wait();
+    // A device may wake a worker before receive() shows it the packet: so it polls on for a while.
+    if (armed)
+      awake = sleeper.wait();
+    else
+      Sleeper::nap();
     grace_.wake(context_.worker);
   }
+  sleeper.disarm();
   bell_.end_sleep();
-  return seen;
+  return awake;
 }
 
 }  // namespace magnetar

@@ -30,8 +30,8 @@ class Worker {
   std::size_t run_once();
 
  private:
-  // How many packets it saw before it would have slept.
-  std::size_t rest(const Sleeper& sleeper);
+  // Whether there is something to stay awake for.
+  bool rest(Sleeper& sleeper);
 
   WorkerContext context_;
   Grace& grace_;

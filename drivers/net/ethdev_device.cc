@@ -18,12 +18,18 @@ namespace magnetar {
 namespace {
 
 constexpr std::uint16_t kDescriptors = 1024;
+// Should a driver lose an interrupt, this is what its packet is late.
+constexpr int kLongestSleepMs = 20;
 
 class EthdevQueue final : public PortQueue {
  public:
   EthdevQueue(std::uint16_t port_id, std::optional<std::uint16_t> rx_queue, std::uint16_t tx_queue,
-              rte_spinlock_t* shared)
-      : port_id_(port_id), rx_queue_(rx_queue), tx_queue_(tx_queue), shared_(shared) {}
+              rte_spinlock_t* shared, RxInterrupt* interrupt)
+      : port_id_(port_id),
+        rx_queue_(rx_queue),
+        tx_queue_(tx_queue),
+        shared_(shared),
+        interrupt_(interrupt) {}
 
   std::uint16_t receive(std::span<rte_mbuf*> into) override {
     if (!rx_queue_) return 0;
@@ -38,6 +44,17 @@ class EthdevQueue final : public PortQueue {
                                                static_cast<std::uint16_t>(packets.size()));
     if (shared_ != nullptr) rte_spinlock_unlock(shared_);
     return put;
+  }
+
+  [[nodiscard]] std::optional<int> readable_fd() const override {
+    return interrupt_ != nullptr ? std::optional(interrupt_->fd()) : std::nullopt;
+  }
+  int arm() override {
+    if (interrupt_ == nullptr) return kNoLimit;
+    return interrupt_->enable() ? kLongestSleepMs : 0;
+  }
+  void disarm() override {
+    if (interrupt_ != nullptr) interrupt_->disable();
   }
 
  private:
@@ -58,14 +75,16 @@ class EthdevQueue final : public PortQueue {
   std::optional<std::uint16_t> rx_queue_;
   std::uint16_t tx_queue_;
   rte_spinlock_t* shared_;
+  RxInterrupt* interrupt_;  // none: the queue has to be polled
 };
 
 DeviceError dpdk_error(const std::string& what, int result) {
   return DeviceError{what + ": " + eal_reason(std::strerror(std::abs(result)))};
 }
 
-rte_eth_conf configuration(const rte_eth_dev_info& info, std::uint16_t rx_queues) {
+rte_eth_conf configuration(const rte_eth_dev_info& info, std::uint16_t rx_queues, bool interrupts) {
   rte_eth_conf conf{};
+  conf.intr_conf.rxq = interrupts ? 1 : 0;
   constexpr std::uint64_t kSpread = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP;
   const std::uint64_t hash = info.flow_type_rss_offloads & kSpread;
   if (rx_queues > 1 && hash != 0) {
@@ -90,12 +109,40 @@ Result<std::unique_ptr<EthdevDevice>, DeviceError> EthdevDevice::open(const Ethd
                             ": dpdk-devbind.py --status lists those it may take"});
   // From here the destructor undoes what was done.
   std::unique_ptr<EthdevDevice> device(new EthdevDevice(port_id, options.hotplug, options.workers));
-  if (auto done = device->configure(options); !done) return fail(std::move(done).error());
-  if (auto done = device->set_up_queues(pool); !done) return fail(std::move(done).error());
-  if (const int result = rte_eth_dev_start(port_id); result != 0)
-    return fail(dpdk_error("cannot start " + options.name, result));
+  auto started = device->start(options, pool);
+  if (started && options.interrupts) device->open_interrupts();
+  if (!started && options.interrupts) {
+    // A driver refuses here what it has no interrupt vectors for.
+    forget_eal_reason();
+    EthdevOptions polled = options;
+    polled.interrupts = false;
+    started = device->start(polled, pool);
+  }
+  if (!started) return fail(std::move(started).error());
+  if (options.interrupts)
+    device->note_ = device->interrupts_.empty()
+                        ? "no receive interrupts: idle workers look at it every 50 us"
+                        : "idle workers wait for its receive interrupts";
   device->wait_for_link();
   return device;
+}
+
+Result<void, DeviceError> EthdevDevice::start(const EthdevOptions& options, rte_mempool* pool) {
+  if (auto done = configure(options); !done) return done;
+  if (auto done = set_up_queues(pool); !done) return done;
+  if (const int result = rte_eth_dev_start(port_id_); result != 0)
+    return fail(dpdk_error("cannot start " + options.name, result));
+  return {};
+}
+
+// All queues or none: a worker can only sleep if each of its ports can wake it.
+void EthdevDevice::open_interrupts() {
+  for (std::uint16_t i = 0; i < rx_queues_; ++i) {
+    interrupts_.push_back(RxInterrupt::open(port_id_, i));
+    if (interrupts_.back()) continue;
+    interrupts_.clear();
+    return;
+  }
 }
 
 Result<void, DeviceError> EthdevDevice::configure(const EthdevOptions& options) {
@@ -107,7 +154,7 @@ Result<void, DeviceError> EthdevDevice::configure(const EthdevOptions& options) 
   const auto tx_queues =
       std::clamp<std::uint16_t>(options.workers, 1, std::max<std::uint16_t>(1, info.max_tx_queues));
   tx_locks_.assign(tx_queues, rte_spinlock_t RTE_SPINLOCK_INITIALIZER);
-  const rte_eth_conf conf = configuration(info, rx_queues_);
+  const rte_eth_conf conf = configuration(info, rx_queues_, options.interrupts);
   if (const int result = rte_eth_dev_configure(port_id_, rx_queues_, tx_queues, &conf); result != 0)
     return fail(dpdk_error("cannot configure " + options.name, result));
   if (options.mtu == 0) return {};
@@ -146,6 +193,7 @@ void EthdevDevice::wait_for_link() const {
 }
 
 EthdevDevice::~EthdevDevice() {
+  interrupts_.clear();  // the device forgets their descriptors before they are closed
   rte_eth_dev_info info{};
   const bool known = rte_eth_dev_info_get(port_id_, &info) == 0;
   rte_eth_dev_stop(port_id_);
@@ -158,7 +206,9 @@ std::unique_ptr<PortQueue> EthdevDevice::queue(std::uint16_t worker,
   MAGNETAR_CHECK(!rx_queue || *rx_queue < rx_queues_);
   const auto tx_queue = static_cast<std::uint16_t>(worker % transmit_queues());
   rte_spinlock_t* shared = workers_ > transmit_queues() ? &tx_locks_[tx_queue] : nullptr;
-  return std::make_unique<EthdevQueue>(port_id_, rx_queue, tx_queue, shared);
+  RxInterrupt* interrupt =
+      rx_queue && !interrupts_.empty() ? interrupts_[*rx_queue].get() : nullptr;
+  return std::make_unique<EthdevQueue>(port_id_, rx_queue, tx_queue, shared, interrupt);
 }
 
 MacAddr EthdevDevice::mac() const {

@@ -11,6 +11,7 @@
 #include "dataplane/base/result.h"
 #include "drivers/eal.h"
 #include "drivers/net/outside_device.h"
+#include "drivers/net/rx_interrupt.h"
 
 struct rte_mempool;
 
@@ -23,6 +24,7 @@ struct EthdevOptions {
   std::uint16_t mtu = 0;  // to set on the device; 0: leave it alone
   std::uint16_t queues = 1;
   std::uint16_t workers = 1;
+  bool interrupts = false;  // workers would like to sleep until a packet comes
 };
 
 class EthdevDevice : public OutsideDevice {
@@ -41,13 +43,15 @@ class EthdevDevice : public OutsideDevice {
     return static_cast<std::uint16_t>(tx_locks_.size());
   }
   [[nodiscard]] std::uint64_t rx_missed() const override;
-  [[nodiscard]] std::string note() const override { return {}; }
+  [[nodiscard]] std::string note() const override { return note_; }
 
  private:
   EthdevDevice(std::uint16_t port_id, bool hotplugged, std::uint16_t workers)
       : port_id_(port_id), hotplugged_(hotplugged), workers_(workers) {}
+  Result<void, DeviceError> start(const EthdevOptions& options, rte_mempool* pool);
   Result<void, DeviceError> configure(const EthdevOptions& options);
   Result<void, DeviceError> set_up_queues(rte_mempool* pool);
+  void open_interrupts();
   void wait_for_link() const;
 
   std::uint16_t port_id_;
@@ -55,6 +59,8 @@ class EthdevDevice : public OutsideDevice {
   std::uint16_t workers_;
   std::uint16_t rx_queues_ = 0;
   std::vector<rte_spinlock_t> tx_locks_;  // one a transmit queue, taken when workers share it
+  std::vector<std::unique_ptr<RxInterrupt>> interrupts_;  // of all receive queues, or empty
+  std::string note_;
 };
 
 }  // namespace magnetar

@@ -42,7 +42,8 @@ Result<std::unique_ptr<OutsideDevice>, DeviceError> open_ethdev(const OutsidePor
                        .hotplug = !is_pci_address(options.port),
                        .mtu = options.mtu,
                        .queues = options.queues,
-                       .workers = options.workers};
+                       .workers = options.workers,
+                       .interrupts = options.interrupts};
   if (comma < options.port.size()) ethdev.arguments = options.port.substr(comma + 1);
   auto device = EthdevDevice::open(ethdev, pool);
   if (!device) return fail(std::move(device).error());

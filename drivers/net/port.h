@@ -30,6 +30,7 @@ struct OutsidePortOptions {
   std::uint16_t mtu = 1500;
   std::uint16_t queues = 1;     // receive queues
   std::uint16_t workers = 1;    // each gets its own way to transmit
+  bool interrupts = false;      // ethdev: workers would like to sleep until a packet comes
   bool zero_copy_only = false;  // AF_XDP: refuse a driver that copies
   // As inside: overlay networks, and our own addresses in them, whose packets are the kernel's.
   std::vector<Prefix> networks;

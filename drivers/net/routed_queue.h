@@ -46,6 +46,8 @@ class RoutedQueue final : public PortQueue {
   std::uint16_t prepare_own(std::span<rte_mbuf*> packets) override;
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override { return port_->transmit(packets); }
   [[nodiscard]] std::optional<int> readable_fd() const override { return port_->readable_fd(); }
+  int arm() override { return port_->arm(); }
+  void disarm() override { port_->disarm(); }
 
  private:
   // What becomes of one packet: it goes on, is dropped, or is the control thread's.

@@ -2,6 +2,7 @@
 // A worker that sleeps: whatever is for it wakes it, and nobody waits for it meanwhile.
 #include "dataplane/sleeper.h"
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -31,9 +32,13 @@ class EventPort final : public PortQueue {
     EXPECT_EQ(write(fd_, &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
   }
 
+  // One more, of which the descriptor does not tell.
+  void arrive_unheard() { unheard_.fetch_add(1); }
+
   std::uint16_t receive(std::span<rte_mbuf*> into) override {
     std::uint64_t count = 0;
-    if (read(fd_, &count, sizeof(count)) < 0) return 0;
+    if (read(fd_, &count, sizeof(count)) < 0) count = unheard_.exchange(0);
+    if (count == 0) return 0;
     EXPECT_LE(count, into.size());
     EXPECT_EQ(rte_pktmbuf_alloc_bulk(pool_, into.data(), static_cast<unsigned>(count)), 0);
     return static_cast<std::uint16_t>(count);
@@ -43,8 +48,21 @@ class EventPort final : public PortQueue {
     return static_cast<std::uint16_t>(packets.size());
   }
   [[nodiscard]] std::optional<int> readable_fd() const override { return fd_; }
+  int arm() override {
+    armed.store(true);
+    return limit_ms.load();
+  }
+  void disarm() override {
+    armed.store(false);
+    disarms.fetch_add(1);
+  }
+
+  std::atomic<bool> armed{false};
+  std::atomic<int> disarms{0};
+  std::atomic<int> limit_ms{kNoLimit};
 
  private:
+  std::atomic<std::uint64_t> unheard_{0};
   rte_mempool* pool_;
   int fd_ = eventfd(0, EFD_NONBLOCK);
 };
@@ -93,6 +111,34 @@ TEST_F(SleepingWorker, WakesForPacketsOnEitherPort) {
   EXPECT_TRUE(eventually(asleep));
 }
 
+TEST_F(SleepingWorker, ArmsItsPortsAndDisarmsThemWhenItWakes) {
+  EXPECT_TRUE(outside.armed.load());
+  EXPECT_TRUE(inside.armed.load());
+  const int before = inside.disarms.load();
+  outside.arrive();
+  EXPECT_TRUE(eventually([&] { return inside.disarms.load() > before; }));
+  EXPECT_TRUE(eventually(asleep));
+  EXPECT_TRUE(outside.armed.load());
+  EXPECT_TRUE(inside.armed.load());
+}
+
+// 0: must not be waited for now. Otherwise: not for longer than that.
+TEST_F(SleepingWorker, FindsAPacketOfWhichNothingTold) {
+  std::uint64_t seen = 0;
+  for (const int limit : {0, 3}) {
+    SCOPED_TRACE(limit);
+    outside.limit_ms.store(limit);
+    outside.arrive();  // so that it asks for the limit
+    ++seen;
+    EXPECT_TRUE(eventually([&] { return stats.outside.rx_packets.get() == seen; }));
+    const int rests = outside.disarms.load();
+    EXPECT_TRUE(eventually([&] { return outside.disarms.load() > rests; }));
+    outside.arrive_unheard();
+    ++seen;
+    EXPECT_TRUE(eventually([&] { return stats.outside.rx_packets.get() == seen; }));
+  }
+}
+
 TEST_F(SleepingWorker, WakesForFramesOfTheControlThread) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "TSan does not see how DPDK's rings order what threads do";
@@ -114,12 +160,12 @@ TEST_F(SleepingWorker, IsNotWaitedFor) {
 
 TEST(Sleeper, APortThatCannotBeWaitedForIsPolled) {
   testing::Pool pool = testing::make_pool(63);
-  const EventPort can(pool.get());
-  const testing::MemoryPort cannot(pool.get());
+  EventPort can(pool.get());
+  testing::MemoryPort cannot(pool.get());
   const Doorbell bell;
-  const std::array<const PortQueue*, 2> both{&can, &cannot};
+  const std::array<PortQueue*, 2> both{&can, &cannot};
   EXPECT_FALSE(Sleeper(both, bell).can_wait());
-  EXPECT_TRUE(Sleeper(std::span(both).first(1), bell).can_wait());
+  EXPECT_TRUE(Sleeper(std::span<PortQueue* const>(both).first(1), bell).can_wait());
 }
 
 }  // namespace
