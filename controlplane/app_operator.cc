@@ -146,12 +146,13 @@ ops::PortView App::inside_view() {
     return inside;
   }
   inside.name = plane_->inside().name();
-  inside.backend = "tun";
+  inside.backend = plane_->inside().backend();
   for (const Prefix& network : config_.identity->widest().networks)
     inside.addresses.push_back(network.to_string());
-  inside.queues = config_.inside.queues;
+  inside.queues = plane_->inside().receive_queues();
   inside.offloads = plane_->inside().offloads();
   inside.note = plane_->inside().note();
+  inside.rx_missed = plane_->inside().rx_missed();
   return inside;
 }
 

@@ -9,6 +9,8 @@
 
 #include "controlplane/data_plane_memory.h"
 #include "dataplane/base/check.h"
+#include "drivers/net/tun_port.h"
+#include "drivers/net/vhost_port.h"
 
 namespace magnetar {
 namespace {
@@ -37,6 +39,13 @@ std::vector<Candidate> candidates(const config::Outside& outside) {
   // The kernel's routes do not know a gateway of the configuration.
   if (!outside.gateways.empty()) return {{kAfXdp}, {kAfPacket}};
   return {{kAfXdp, true}, {kUdp}, {kAfXdp}, {kAfPacket}};
+}
+
+template <typename From, typename To>
+Result<void, DeviceError> keep(Result<From, DeviceError> opened, To& in) {
+  if (!opened) return fail(std::move(opened).error());
+  in = std::move(*opened);
+  return {};
 }
 
 int worker_main(void* worker) {
@@ -126,25 +135,32 @@ Result<void, DeviceError> DataPlane::open_kernel_side() {
 
 Result<void, DeviceError> DataPlane::open_inside() {
   const auto workers = static_cast<std::uint16_t>(config_.workers.cores.size());
-  TunOptions options{.name = config_.inside.name,
-                     .mtu = config_.inside.mtu,
-                     .queues = std::min(config_.inside.queues, workers),
-                     .offloads = config_.inside.offloads,
-                     .addresses = config_.identity->widest().networks};
-  if (config_.inside.port) {
-    constexpr std::uint16_t kOverhead = 80;  // of sealing, over IPv6
-    options.mtu = std::min<std::uint16_t>(config_.inside.mtu, config_.outside.mtu - kOverhead);
-    options.queues = 1;
-    options.offloads = false;
-  }
-  auto inside = TunPort::open(options, pool_.get());
-  if (!inside) return fail(std::move(inside).error());
-  inside_ = std::move(*inside);
+  InsideOptions options{.name = config_.inside.name,
+                        .mtu = config_.inside.mtu,
+                        .queues = std::min(config_.inside.queues, workers),
+                        .offloads = config_.inside.offloads,
+                        .addresses = config_.identity->widest().networks};
   grace_ = std::make_unique<Grace>(workers);
-  return config_.inside.port ? open_routed() : Result<void, DeviceError>{};
+  if (config_.inside.port) return open_routed(std::move(options));
+  if (config_.inside.vhost)
+    return keep(VhostPort::open({.inside = std::move(options),
+                                 .workers = workers,
+                                 .interrupts = config_.workers.idle == config::Idle::kAdaptive},
+                                pool_.get()),
+                inside_);
+  return keep(TunPort::open(options, pool_.get()), inside_);
 }
 
-Result<void, DeviceError> DataPlane::open_routed() {
+// With a TUN device for the gateway's own addresses.
+Result<void, DeviceError> DataPlane::open_routed(InsideOptions local) {
+  constexpr std::uint16_t kOverhead = 80;  // of sealing, over IPv6
+  local.mtu = std::min<std::uint16_t>(config_.inside.mtu, config_.outside.mtu - kOverhead);
+  local.queues = 1;
+  local.offloads = false;
+  std::unique_ptr<TunPort> tun;
+  if (auto done = keep(TunPort::open(local, pool_.get()), tun); !done) return done;
+  TunPort& own = *tun;
+  inside_ = std::move(tun);
   const auto workers = static_cast<std::uint16_t>(config_.workers.cores.size());
   const config::Port& port = *config_.inside.port;
   RoutedPortOptions options{.port = {.port = port.name,
@@ -161,7 +177,7 @@ Result<void, DeviceError> DataPlane::open_routed() {
     options.port.networks.push_back(network);
     options.port.own.push_back(network.addr);
   }
-  auto routed = RoutedPort::open(options, *inside_, pool_.get(), *grace_);
+  auto routed = RoutedPort::open(options, own, pool_.get(), *grace_);
   if (!routed) {
     DeviceError error = std::move(routed).error();
     if (interface)

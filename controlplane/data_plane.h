@@ -12,11 +12,11 @@
 #include "dataplane/spread.h"
 #include "dataplane/worker.h"
 #include "drivers/eal.h"
+#include "drivers/net/inside_port.h"
 #include "drivers/net/kernel_datagrams.h"
 #include "drivers/net/netlink.h"
 #include "drivers/net/port.h"
 #include "drivers/net/routed_port.h"
-#include "drivers/net/tun_port.h"
 #include "drivers/net/twin.h"
 
 namespace magnetar {
@@ -54,7 +54,7 @@ class DataPlane {
   [[nodiscard]] rte_mempool* pool() { return pool_.get(); }
   [[nodiscard]] Netlink& netlink() { return *netlink_; }
   [[nodiscard]] OutsidePort& outside() { return *outside_; }
-  [[nodiscard]] TunPort& inside() { return *inside_; }
+  [[nodiscard]] InsidePort& inside() { return *inside_; }
   // The inside when it is a port; inside() is for the gateway's own addresses then.
   [[nodiscard]] RoutedPort* routed() { return routed_.get(); }
   [[nodiscard]] PortReservation& reservation() { return *reservation_; }
@@ -81,7 +81,7 @@ class DataPlane {
   [[nodiscard]] Result<void, DeviceError> open_outside();
   [[nodiscard]] Result<void, DeviceError> open_kernel_side();
   [[nodiscard]] Result<void, DeviceError> open_inside();
-  [[nodiscard]] Result<void, DeviceError> open_routed();
+  [[nodiscard]] Result<void, DeviceError> open_routed(InsideOptions local);
   void make_workers();
   void join_kernel_datagrams();
   void spread(std::unique_ptr<PortQueue> Lane::*port, SideStats WorkerStats::*side,
@@ -98,7 +98,7 @@ class DataPlane {
   std::vector<Prefix> added_addresses_;  // ours to take away again
   std::optional<PortReservation> reservation_;
   std::unique_ptr<Grace> grace_;
-  std::unique_ptr<TunPort> inside_;
+  std::unique_ptr<InsidePort> inside_;
   std::unique_ptr<RoutedPort> routed_;
   std::unique_ptr<SessionTable> sessions_;
   std::unique_ptr<RouteTable> routes_;

@@ -22,8 +22,8 @@ constexpr unsigned kJoinedRing = 256;
 void DataPlane::make_workers() {
   const auto count = static_cast<std::uint16_t>(config_.workers.cores.size());
   const std::uint16_t outside_queues = outside_->receive_queues();
-  const std::uint16_t inside_queues = routed_ != nullptr ? routed_->port().receive_queues()
-                                                         : std::min(config_.inside.queues, count);
+  const std::uint16_t inside_queues =
+      routed_ != nullptr ? routed_->port().receive_queues() : inside_->receive_queues();
   const auto dealt = [count](std::uint16_t worker, std::uint16_t first,
                              std::uint16_t queues) -> std::optional<std::uint16_t> {
     for (std::uint16_t queue = 0; queue < queues; ++queue)

@@ -22,8 +22,9 @@ std::uint16_t data_room(const config::Config& config) {
 
 unsigned mbufs_of(const config::Config& config) {
   const auto workers = static_cast<unsigned>(config.workers.cores.size());
-  const unsigned inside =
-      config.inside.port ? std::max<unsigned>(workers, config.inside.queues) : 0;
+  const unsigned inside = config.inside.port || config.inside.vhost
+                              ? std::max<unsigned>(workers, config.inside.queues)
+                              : 0;
   return kMbufsBase +
          kMbufsPerQueue * (std::max<unsigned>(workers, config.outside.queues) + inside);
 }
@@ -65,7 +66,7 @@ PacketPoolShape packet_pool_shape(const config::Config& config) {
 
 bool all_ports_are_the_kernels(const config::Config& config) {
   constexpr auto kInterface = config::PortKind::kInterface;
-  return config.outside.kind == kInterface &&
+  return config.outside.kind == kInterface && !config.inside.vhost &&
          (!config.inside.port || config.inside.port->kind == kInterface);
 }
 

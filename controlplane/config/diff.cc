@@ -32,7 +32,8 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
   compare(keys, "outside.listen_port", a->outside.listen_port, b->outside.listen_port);
   compare(keys, "outside.mtu", a->outside.mtu, b->outside.mtu);
   compare(keys, "outside.queues", a->outside.queues, b->outside.queues);
-  compare(keys, "inside.device", a->inside.port, b->inside.port);
+  compare(keys, "inside.device", std::pair(a->inside.port, a->inside.vhost),
+          std::pair(b->inside.port, b->inside.vhost));
   compare(keys, "inside.addresses", a->inside.addresses, b->inside.addresses);
   compare(keys, "inside.name", a->inside.name, b->inside.name);
   compare(keys, "inside.mtu", a->inside.mtu, b->inside.mtu);

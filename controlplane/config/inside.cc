@@ -17,31 +17,39 @@ std::optional<std::string> parse_interface_name(std::string_view text) {
   return is_interface_name(text) ? std::optional(std::string(text)) : std::nullopt;
 }
 
-// "tun" is none.
-std::optional<std::optional<Port>> parse_device(std::string_view text) {
+struct Device {
   std::optional<Port> port;
-  if (text != "tun") {
-    port = parse_port(text);
-    if (!port) return std::nullopt;
-  }
-  return std::optional<std::optional<Port>>(std::in_place, std::move(port));
+  bool vhost = false;
+};
+
+std::optional<Device> parse_device(std::string_view text) {
+  if (text == "tun" || text == "vhost") return Device{.vhost = text == "vhost"};
+  auto port = parse_port(text);
+  return port ? std::optional(Device{.port = std::move(port)}) : std::nullopt;
 }
 
 void read_device(const Section& section, Inside& to) {
-  const auto* text =
-      section.find("device") != nullptr ? section.find("device")->as_string() : nullptr;
-  if (text != nullptr && text->get() == "vhost")
-    return section.error("device", R"(is "vhost"; not supported by this version yet; take it out)");
-  section.text("device", to.port, parse_device,
-               R"("tun", an interface name of at most 15 characters, a PCI address such as )"
-               R"("0000:3b:00.1" or a DPDK vdev such as "net_memif1,role=client" is expected)");
+  Device device;
+  section.text(
+      "device", device, parse_device,
+      R"("tun", "vhost", an interface name of at most 15 characters, a PCI address such as )"
+      R"("0000:3b:00.1" or a DPDK vdev such as "net_memif1,role=client" is expected)");
+  to.port = std::move(device.port);
+  to.vhost = device.vhost;
 }
 
 void check_addresses(const Section& section, const Inside& inside) {
   if (inside.port || inside.addresses.empty()) return;
-  section.error("addresses",
-                "is for a port, and inside.device is \"tun\", which has the addresses of pki.cert; "
-                "take it out");
+  section.error("addresses", "is for a port, and inside.device is " +
+                                 in_quotes(inside.vhost ? "vhost" : "tun") +
+                                 ", which has the addresses of pki.cert; take it out");
+}
+
+// DPDK is told the name among arguments.
+void check_name(const Section& section, const Inside& inside) {
+  if (inside.vhost && inside.name.find_first_of(",=[]\"'\\") != std::string::npos)
+    section.error("name", "is " + in_quotes(inside.name) +
+                              R"(; with inside.device = "vhost" it has none of , = [ ] " ' \)");
 }
 
 void check_ports(const Section& section, const Config& config) {
@@ -90,6 +98,7 @@ Inside read_inside(const toml::table& root, Report& report) {
   section.boolean("offloads", to.offloads);
   section.boolean("clamp_mss", to.clamp_mss);
   check_addresses(section, to);
+  check_name(section, to);
   return to;
 }
 

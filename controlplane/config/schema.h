@@ -40,8 +40,10 @@ struct Outside {
 };
 
 struct Inside {
-  // None: a TUN device. Else a port, whose traffic is routed: with `name` as the gateway's own way.
+  // None: an interface of our own, `name`. Else a port, whose traffic is routed: with `name` as the
+  // gateway's own way.
   std::optional<Port> port;
+  bool vhost = false;             // that interface, without a port: by vhost-net, else TUN
   std::vector<Prefix> addresses;  // of that port
   std::string name = "magnetar0";
   std::uint16_t mtu = 1300;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 
 #include "dataplane/offload/headers.h"
 
@@ -95,6 +94,22 @@ bool complete_checksum(const VnetHeader& header, MutableBytes packet) {
   // Zero would mean "none" in UDP. The kernel writes it so for TCP as well.
   store_raw(&packet[field], checksum == 0 ? std::uint16_t{0xffff} : checksum);
   return true;
+}
+
+std::optional<VnetHeader> describe_unfinished(ByteView packet, std::uint16_t gso_size) {
+  const auto l4 = find_l4(packet);
+  if (!l4) return std::nullopt;
+  const bool tcp = l4->protocol == kProtocolTcp;
+  if (!tcp && (gso_size != 0 || l4->protocol != kProtocolUdp)) return std::nullopt;
+  VnetHeader header{
+      .flags = VnetHeader::kNeedsChecksum,
+      .gso_size = gso_size,
+      .checksum_start = static_cast<std::uint16_t>(l4->at),
+      .checksum_offset = static_cast<std::uint16_t>(tcp ? tcp::kChecksum : udp::kChecksum)};
+  if (gso_size != 0)
+    header.gso_type =
+        byte_at(packet.data(), 0) >> 4U == 4 ? VnetHeader::kGsoTcpV4 : VnetHeader::kGsoTcpV6;
+  return header;
 }
 
 bool Segmenter::start(const VnetHeader& header, ByteView packet, std::size_t room) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/offload/checksum.h"
@@ -16,6 +17,11 @@ namespace magnetar::offload {
 // Finishes the checksum of a packet that is not many, where `header` says so. False: its places
 // are not within the packet, which is unchanged then.
 [[nodiscard]] bool complete_checksum(const VnetHeader& header, MutableBytes packet);
+
+// The header of a TCP or UDP packet whose checksum is unfinished, for a device that does not tell
+// where that is. `gso_size` not 0: TCP, and many of this payload in one. None: it is neither.
+[[nodiscard]] std::optional<VnetHeader> describe_unfinished(ByteView packet,
+                                                            std::uint16_t gso_size = 0);
 
 // Cuts one packet that is many, as the kernel itself would have done: the headers of the first on
 // each; lengths, IPv4 identification, sequence number and checksums its own; FIN and PSH on the

@@ -24,18 +24,19 @@ constexpr int kLongestSleepMs = 20;
 class EthdevQueue final : public PortQueue {
  public:
   EthdevQueue(std::uint16_t port_id, std::optional<std::uint16_t> rx_queue, std::uint16_t tx_queue,
-              rte_spinlock_t* shared, RxInterrupt* interrupt)
+              rte_spinlock_t* shared, RxInterrupt* interrupt, bool chains)
       : port_id_(port_id),
         rx_queue_(rx_queue),
         tx_queue_(tx_queue),
         shared_(shared),
-        interrupt_(interrupt) {}
+        interrupt_(interrupt),
+        chains_(chains) {}
 
   std::uint16_t receive(std::span<rte_mbuf*> into) override {
     if (!rx_queue_) return 0;
     const std::uint16_t got = rte_eth_rx_burst(port_id_, *rx_queue_, into.data(),
                                                static_cast<std::uint16_t>(into.size()));
-    return keep_fitting(into.first(got));
+    return chains_ ? got : keep_fitting(into.first(got));
   }
 
   std::uint16_t transmit(std::span<rte_mbuf*> packets) override {
@@ -76,15 +77,34 @@ class EthdevQueue final : public PortQueue {
   std::uint16_t tx_queue_;
   rte_spinlock_t* shared_;
   RxInterrupt* interrupt_;  // none: the queue has to be polled
+  bool chains_;
 };
 
 DeviceError dpdk_error(const std::string& what, int result) {
   return DeviceError{what + ": " + eal_reason(std::strerror(std::abs(result)))};
 }
 
-rte_eth_conf configuration(const rte_eth_dev_info& info, std::uint16_t rx_queues, bool interrupts) {
+std::uint64_t receive_offloads(const rte_eth_dev_info& info, const EthdevOptions& options) {
+  constexpr std::uint64_t kChecksum = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+  std::uint64_t wanted = options.chains ? RTE_ETH_RX_OFFLOAD_SCATTER : 0;
+  // What is many has to have its checksums unfinished.
+  if (options.offloads && (info.rx_offload_capa & kChecksum) == kChecksum)
+    wanted |= kChecksum | RTE_ETH_RX_OFFLOAD_TCP_LRO;
+  return info.rx_offload_capa & wanted;
+}
+
+std::uint64_t transmit_offloads(const rte_eth_dev_info& info, const EthdevOptions& options) {
+  constexpr std::uint64_t kMany =
+      RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  return options.offloads && (info.tx_offload_capa & kMany) == kMany ? kMany : 0;
+}
+
+rte_eth_conf configuration(const rte_eth_dev_info& info, std::uint16_t rx_queues,
+                           const EthdevOptions& options) {
   rte_eth_conf conf{};
-  conf.intr_conf.rxq = interrupts ? 1 : 0;
+  conf.intr_conf.rxq = options.interrupts ? 1 : 0;
+  conf.rxmode.offloads = receive_offloads(info, options);
+  conf.txmode.offloads = transmit_offloads(info, options);
   constexpr std::uint64_t kSpread = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP;
   const std::uint64_t hash = info.flow_type_rss_offloads & kSpread;
   if (rx_queues > 1 && hash != 0) {
@@ -154,7 +174,11 @@ Result<void, DeviceError> EthdevDevice::configure(const EthdevOptions& options) 
   const auto tx_queues =
       std::clamp<std::uint16_t>(options.workers, 1, std::max<std::uint16_t>(1, info.max_tx_queues));
   tx_locks_.assign(tx_queues, rte_spinlock_t RTE_SPINLOCK_INITIALIZER);
-  const rte_eth_conf conf = configuration(info, rx_queues_, options.interrupts);
+  const rte_eth_conf conf = configuration(info, rx_queues_, options);
+  chains_ = options.chains;
+  in_force_ = {.receive_checksum = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0,
+               .receive_many = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0,
+               .send_many = conf.txmode.offloads != 0};
   if (const int result = rte_eth_dev_configure(port_id_, rx_queues_, tx_queues, &conf); result != 0)
     return fail(dpdk_error("cannot configure " + options.name, result));
   if (options.mtu == 0) return {};
@@ -208,7 +232,7 @@ std::unique_ptr<PortQueue> EthdevDevice::queue(std::uint16_t worker,
   rte_spinlock_t* shared = workers_ > transmit_queues() ? &tx_locks_[tx_queue] : nullptr;
   RxInterrupt* interrupt =
       rx_queue && !interrupts_.empty() ? interrupts_[*rx_queue].get() : nullptr;
-  return std::make_unique<EthdevQueue>(port_id_, rx_queue, tx_queue, shared, interrupt);
+  return std::make_unique<EthdevQueue>(port_id_, rx_queue, tx_queue, shared, interrupt, chains_);
 }
 
 MacAddr EthdevDevice::mac() const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An outside device over any DPDK ethdev.
+// A device over any DPDK ethdev.
 #pragma once
 
 #include <memory>
@@ -25,6 +25,17 @@ struct EthdevOptions {
   std::uint16_t queues = 1;
   std::uint16_t workers = 1;
   bool interrupts = false;  // workers would like to sleep until a packet comes
+  // For a caller that looks at each buffer: what is longer than one comes as a chain of them.
+  bool chains = false;
+  // With chains: as far as the driver can, TCP comes and goes as many packets in one (LRO, TSO),
+  // and checksums are left to the other side. As mbuf.h says it.
+  bool offloads = false;
+};
+
+struct EthdevOffloads {
+  bool receive_checksum = false;
+  bool receive_many = false;
+  bool send_many = false;
 };
 
 class EthdevDevice : public OutsideDevice {
@@ -44,6 +55,7 @@ class EthdevDevice : public OutsideDevice {
   }
   [[nodiscard]] std::uint64_t rx_missed() const override;
   [[nodiscard]] std::string note() const override { return note_; }
+  [[nodiscard]] const EthdevOffloads& in_force() const { return in_force_; }
 
  private:
   EthdevDevice(std::uint16_t port_id, bool hotplugged, std::uint16_t workers)
@@ -58,6 +70,8 @@ class EthdevDevice : public OutsideDevice {
   bool hotplugged_;
   std::uint16_t workers_;
   std::uint16_t rx_queues_ = 0;
+  bool chains_ = false;
+  EthdevOffloads in_force_;
   std::vector<rte_spinlock_t> tx_locks_;  // one a transmit queue, taken when workers share it
   std::vector<std::unique_ptr<RxInterrupt>> interrupts_;  // of all receive queues, or empty
   std::string note_;

@@ -62,6 +62,8 @@ class Netlink {
 [[nodiscard]] Result<void, DeviceError> add_address(int link_index, const Prefix& address);
 [[nodiscard]] Result<void, DeviceError> remove_address(int link_index, const Prefix& address);
 [[nodiscard]] Result<void, DeviceError> set_link(int link_index, unsigned mtu, bool up);
+// Of an Ethernet interface: the kernel asks nobody for addresses, and takes its own for theirs.
+[[nodiscard]] Result<void, DeviceError> turn_arp_off(int link_index);
 // A route to `to` out of the interface, or through `gateway` when given.
 [[nodiscard]] Result<void, DeviceError> add_route(int link_index, const Prefix& to,
                                                   const std::optional<IpAddr>& gateway);

@@ -88,6 +88,17 @@ Result<void, DeviceError> set_link(int link_index, unsigned mtu, bool up) {
                  "set mtu " + std::to_string(mtu) + (up ? " up" : " down"));
 }
 
+Result<void, DeviceError> turn_arp_off(int link_index) {
+  const NlSocket socket = open_rtnl();
+  const RtnlLink which(rtnl_link_alloc());
+  const RtnlLink change(rtnl_link_alloc());
+  if (!socket || !which || !change) return checked(-NLE_NOMEM, link_index, "change the link");
+  rtnl_link_set_ifindex(which.get(), link_index);
+  rtnl_link_set_flags(change.get(), IFF_NOARP);
+  return checked(rtnl_link_change(socket.get(), which.get(), change.get(), 0), link_index,
+                 "turn ARP off");
+}
+
 Result<void, DeviceError> add_route(int link_index, const Prefix& to,
                                     const std::optional<IpAddr>& gateway) {
   const std::string what = "add route " + to.to_string();

@@ -32,10 +32,7 @@ Result<UniqueFd, DeviceError> attach(std::string& name, int flags) {
   if (!fd && errno == ENOENT) return fail(DeviceError{"/dev/net/tun is missing: modprobe tun"});
   if (!fd) return fail(os_error("cannot open /dev/net/tun", errno));
   if (ioctl(fd.get(), TUNSETIFF, &request) != 0) {
-    if (errno == EBUSY || errno == EINVAL)
-      return fail(DeviceError{"interface " + name +
-                              " exists already: stop the gateway that has it, or ip link delete " +
-                              name});
+    if (errno == EBUSY || errno == EINVAL) return fail(name_is_taken(name));
     return fail(os_error("cannot create interface " + name, errno));
   }
   name = request.ifr_name;
@@ -43,6 +40,11 @@ Result<UniqueFd, DeviceError> attach(std::string& name, int flags) {
 }
 
 }  // namespace
+
+DeviceError name_is_taken(const std::string& name) {
+  return DeviceError{"interface " + name +
+                     " exists already: stop the gateway that has it, or ip link delete " + name};
+}
 
 Result<UniqueFd, DeviceError> create_tun(std::string& name, TunFlags flags) {
   // Without IFF_TUN_EXCL we would join another process's multi-queue device.

@@ -10,6 +10,9 @@
 
 namespace magnetar {
 
+// For a name that has its interface already.
+[[nodiscard]] DeviceError name_is_taken(const std::string& name);
+
 enum class TunKind : unsigned char { kTun, kTap };
 
 struct TunFlags {

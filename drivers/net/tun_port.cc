@@ -2,45 +2,16 @@
 #include "drivers/net/tun_port.h"
 
 #include <net/if.h>
-#include <netlink/route/link.h>
-#include <netlink/route/link/inet6.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/base/check.h"
-#include "drivers/net/netlink.h"
-#include "drivers/net/rtnl.h"
+#include "drivers/net/inside_link.h"
 #include "drivers/net/tun_device.h"
 #include "drivers/net/tun_queue.h"
 
 namespace magnetar {
-namespace {
-
-// Keeps the kernel from giving the device an IPv6 link-local address and talking on it (router
-// solicitations, multicast listener reports): nobody in the overlay could answer. Best effort.
-void silence_ipv6(int link_index) {
-  constexpr std::uint8_t kNone = 1;  // IN6_ADDR_GEN_MODE_NONE
-  const NlSocket socket = open_rtnl();
-  const std::unique_ptr<rtnl_link, NlFree<rtnl_link_put>> which(rtnl_link_alloc());
-  const std::unique_ptr<rtnl_link, NlFree<rtnl_link_put>> change(rtnl_link_alloc());
-  if (!socket || !which || !change) return;
-  rtnl_link_set_ifindex(which.get(), link_index);
-  if (rtnl_link_inet6_set_addr_gen_mode(change.get(), kNone) == 0)
-    rtnl_link_change(socket.get(), which.get(), change.get(), 0);
-}
-
-Result<void, DeviceError> configure(int link_index, const TunOptions& options) {
-  silence_ipv6(link_index);
-  if (auto done = set_link(link_index, options.mtu, true); !done) return done;
-  for (const Prefix& address : options.addresses) {
-    if (auto done = add_address(link_index, address); !done) return done;
-  }
-  return {};
-}
-
-}  // namespace
-
 struct TunPort::Impl {
-  [[nodiscard]] Result<void, DeviceError> create(const TunOptions& options);
+  [[nodiscard]] Result<void, DeviceError> create(const InsideOptions& options);
 
   std::string name;
   int link_index = 0;
@@ -55,7 +26,7 @@ TunPort::TunPort() : impl_(std::make_unique<Impl>()) {}
 TunPort::~TunPort() = default;
 
 // The device and all its queues.
-Result<void, DeviceError> TunPort::Impl::create(const TunOptions& options) {
+Result<void, DeviceError> TunPort::Impl::create(const InsideOptions& options) {
   const TunFlags flags{
       .kind = TunKind::kTun, .multi_queue = options.queues > 1, .vnet_header = options.offloads};
   name = options.name;
@@ -73,18 +44,17 @@ Result<void, DeviceError> TunPort::Impl::create(const TunOptions& options) {
   return {};
 }
 
-Result<std::unique_ptr<TunPort>, DeviceError> TunPort::open(const TunOptions& options,
+Result<std::unique_ptr<TunPort>, DeviceError> TunPort::open(const InsideOptions& options,
                                                             rte_mempool* pool) {
-  constexpr unsigned kOverhead = RTE_PKTMBUF_HEADROOM + kTunTailroom;
-  if (rte_pktmbuf_data_room_size(pool) < kOverhead + options.mtu)
-    return fail(DeviceError{options.name + ": packets of mtu " + std::to_string(options.mtu) +
-                            " do not fit the packet buffers"});
+  if (auto fits = check_buffers(options, pool, kTunTailroom); !fits)
+    return fail(std::move(fits).error());
   std::unique_ptr<TunPort> port(new TunPort);
   Impl& impl = *port->impl_;
   impl.pool = pool;
   if (auto done = impl.create(options); !done) return fail(std::move(done).error());
   impl.link_index = static_cast<int>(if_nametoindex(impl.name.c_str()));
-  if (auto done = configure(impl.link_index, options); !done) return fail(std::move(done).error());
+  if (auto done = set_up_inside_link(impl.link_index, options); !done)
+    return fail(std::move(done).error());
   return port;
 }
 
@@ -101,10 +71,13 @@ std::unique_ptr<PortQueue> TunPort::queue_for_worker(std::uint16_t worker,
   return make_tun_offload_queue(fds, impl_->pool, rules, stats);
 }
 
+std::uint16_t TunPort::receive_queues() const {
+  return static_cast<std::uint16_t>(impl_->queues.size());
+}
 const std::string& TunPort::name() const { return impl_->name; }
 const std::string& TunPort::offloads() const { return impl_->offloads_text; }
 std::string TunPort::note() const {
-  if (!impl_->vnet_header) return "many packets at once are faster: inside.offloads = true";
+  if (!impl_->vnet_header) return kOffloadsAreOff;
   if (!impl_->offloads.tcp) return "this kernel gives and takes one packet at a time";
   if (!impl_->offloads.udp) return "UDP many packets at once needs Linux 6.2 or newer";
   return {};

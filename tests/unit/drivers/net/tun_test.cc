@@ -262,7 +262,7 @@ TEST(TunPort, IsAddressedAsAsked) {
 TEST(TunPort, RefusesANameThatIsTaken) {
   for (const std::uint16_t queues : {std::uint16_t{1}, std::uint16_t{2}}) {
     SCOPED_TRACE(queues);
-    const TunOptions options{.name = "taken", .mtu = 1300, .queues = queues, .addresses = {}};
+    const InsideOptions options{.name = "taken", .mtu = 1300, .queues = queues, .addresses = {}};
     const auto first = TunPort::open(options, testbed::pool());
     ASSERT_TRUE(first);
     const auto second = TunPort::open(options, testbed::pool());
