@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include <rte_mbuf.h>
@@ -32,6 +33,8 @@ class MemoryPort final : public PortQueue {
     std::ranges::copy(bytes, data);
     arriving_.push_back(mbuf);
   }
+  // Or a buffer as a driver fills it, a chain of several too.
+  void arrive(rte_mbuf* mbuf) { arriving_.push_back(mbuf); }
   // What was sent since the last call.
   std::vector<Bytes> take_sent() {
     std::vector<Bytes> out;
@@ -42,6 +45,8 @@ class MemoryPort final : public PortQueue {
     sent_.clear();
     return out;
   }
+  // The same as the driver would see it; the caller's then.
+  std::vector<rte_mbuf*> take_sent_mbufs() { return std::exchange(sent_, {}); }
   void accept_at_most(std::size_t packets) { room_ = packets; }
   // Called while a burst is on its way out: what others do meanwhile.
   void while_sending(std::function<void()> meanwhile) { meanwhile_ = std::move(meanwhile); }

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   options.worker_cores = {0};
   options.memory = hugepages ? magnetar::EalMemory::kHugepages : magnetar::EalMemory::kOrdinary;
   options.memory_mib = kMemoryMib;
+  options.single_file_segments = true;  // vhost_test.cc wants it
   const auto eal = magnetar::Eal::start(options);
   if (!eal) {
     std::fprintf(stderr, "%s\n", eal.error().what.c_str());
