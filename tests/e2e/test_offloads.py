@@ -16,6 +16,7 @@ from lab.lab import GATEWAY, HOST
 from lab.metrics import assert_balanced
 from lab.process import wait_for
 from lab.traffic import ping, udp_socket
+from lab.vhost import NEEDS_VHOST
 
 SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 MTU = 1300
@@ -24,7 +25,7 @@ STREAM = int(os.environ.get("MAGNETAR_OFFLOAD_BYTES", 24_000_000))
 WAYS = [(True, True), (True, False), (False, True), (False, False)]
 
 
-def two_gateways(lab, sends_whole, takes_whole):
+def two_gateways(lab, sends_whole, takes_whole, device="tun"):
     """Ours on both ends: the left one sends with offloads or without, the right one receives so."""
     left, right = lab.network.add("left", "right")
     lab.network.connect()
@@ -34,7 +35,7 @@ def two_gateways(lab, sends_whole, takes_whole):
             ("right", HOST, GATEWAY, "left", takes_whole, 1)):
         gateways.append(lab.gateway(
             role, address, static={peer: [lab.network.endpoint(other)]},
-            inside={"offloads": offloads}, workers={"cores": [core], "control_core": 1 - core}).start())
+            inside={"device": device, "offloads": offloads}, workers={"cores": [core], "control_core": 1 - core}).start())
     assert ping(left, HOST, count=10).lost == 0
     return (*gateways, left, right)
 
@@ -110,10 +111,11 @@ def udp_stream(sender, receiver, address, rounds=200):
     return wrong
 
 
+@pytest.mark.parametrize("device", ["tun", pytest.param("vhost", marks=NEEDS_VHOST)])
 @pytest.mark.parametrize("sends_whole,takes_whole", WAYS,
                          ids=lambda whole: "whole" if whole else "single")
-def test_streams_arrive_as_they_were_sent(lab, sends_whole, takes_whole):
-    one, other, left, right = two_gateways(lab, sends_whole, takes_whole)
+def test_streams_arrive_as_they_were_sent(lab, sends_whole, takes_whole, device):
+    one, other, left, right = two_gateways(lab, sends_whole, takes_whole, device)
     results = {}
 
     def run(name, work, *arguments):
