@@ -16,7 +16,7 @@ namespace magnetar::ops {
 struct PortView {
   std::string side;     // "outside" or "inside"
   std::string name;     // "eth1", "magnetar0"
-  std::string backend;  // "af_xdp", "af_packet", "ethdev", "tun"
+  std::string backend;  // "af_xdp", "af_packet", "ethdev", "tun", "vhost"
   std::vector<std::string> addresses;
   std::string mac;
   unsigned queues = 1;

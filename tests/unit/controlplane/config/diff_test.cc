@@ -53,6 +53,7 @@ TEST(Diff, NamesWhatNeedsARestart) {
        [](Config& c) {
          c.inside.port = Port{PortKind::kInterface, "eth2"};
        }},
+      {"inside.device", [](Config& c) { c.inside.vhost = true; }},
       {"inside.addresses",
        [](Config& c) { c.inside.addresses = {*Prefix::parse("10.50.0.1/24")}; }},
       {"inside.name", [](Config& c) { c.inside.name = "tun7"; }},

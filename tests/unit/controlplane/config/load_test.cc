@@ -141,6 +141,18 @@ TEST(Load, AnInsideMayBeAnyPort) {
   }
 }
 
+TEST(Load, AnInsideMayBeVhost) {
+  const Material material;
+  for (const char* device : {"vhost", "tun"}) {
+    const auto loaded = material.load(completed("[inside]\ndevice = \"" + std::string(device) +
+                                                "\"\nname = \"inner\"\nqueues = 2\n"));
+    ASSERT_TRUE(loaded.config.has_value()) << listing(loaded);
+    EXPECT_EQ(loaded.config->inside.vhost, device == std::string_view("vhost"));
+    EXPECT_FALSE(loaded.config->inside.port);
+    EXPECT_EQ(loaded.config->inside.name, "inner");
+  }
+}
+
 TEST(Load, TellsPortsApart) {
   struct Port {
     std::string_view why;
