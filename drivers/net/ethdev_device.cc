@@ -86,10 +86,13 @@ DeviceError dpdk_error(const std::string& what, int result) {
 
 std::uint64_t receive_offloads(const rte_eth_dev_info& info, const EthdevOptions& options) {
   constexpr std::uint64_t kChecksum = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
-  std::uint64_t wanted = options.chains ? RTE_ETH_RX_OFFLOAD_SCATTER : 0;
-  // What is many has to have its checksums unfinished.
-  if (options.offloads && (info.rx_offload_capa & kChecksum) == kChecksum)
-    wanted |= kChecksum | RTE_ETH_RX_OFFLOAD_TCP_LRO;
+  if (!options.chains) return 0;
+  std::uint64_t wanted = RTE_ETH_RX_OFFLOAD_SCATTER;
+  if ((info.rx_offload_capa & kChecksum) == kChecksum) {
+    wanted |= kChecksum;
+    // Which has to have its checksums unfinished.
+    if (options.offloads) wanted |= RTE_ETH_RX_OFFLOAD_TCP_LRO;
+  }
   return info.rx_offload_capa & wanted;
 }
 

@@ -25,10 +25,10 @@ struct EthdevOptions {
   std::uint16_t queues = 1;
   std::uint16_t workers = 1;
   bool interrupts = false;  // workers would like to sleep until a packet comes
-  // For a caller that looks at each buffer: what is longer than one comes as a chain of them.
+  // For a caller that looks at each buffer: what is longer than one comes as a chain of them, and
+  // checksums may be unfinished, as mbuf.h says it.
   bool chains = false;
-  // With chains: as far as the driver can, TCP comes and goes as many packets in one (LRO, TSO),
-  // and checksums are left to the other side. As mbuf.h says it.
+  // With chains: as far as the driver can, TCP comes and goes as many packets in one (LRO, TSO).
   bool offloads = false;
 };
 
