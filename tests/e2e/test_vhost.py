@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """inside.device = "vhost": what it says where there is none, and what it carries where there is."""
 
+import json
+
 import pytest
 
 from lab.lab import GATEWAY, HOST, pair
@@ -24,6 +26,11 @@ def test_where_there_is_none_the_gateway_says_what_to_do(lab):
     assert gateway.DEVICE not in gateway.space.ip("link").stdout
 
 
+def tap_packets(gateway, direction):
+    shown = gateway.space.ip("-s", "-j", "link", "show", gateway.DEVICE).stdout
+    return json.loads(shown)[0]["stats64"][direction]["packets"]
+
+
 @NEEDS_VHOST
 @pytest.mark.parametrize("offloads", [True, False], ids=["whole", "single"])
 @pytest.mark.parametrize("queues,workers", [(1, 1), (1, 2), (2, 2)])
@@ -42,6 +49,12 @@ def test_it_carries_what_a_tun_device_carries(lab, offloads, queues, workers, fi
     assert inside["queues"] == queues
     assert inside["offloads"] == ("checksum, tso4, tso6" if offloads else "checksum")
     assert "NOARP" in gateway.space.ip("link", "show", gateway.DEVICE).stdout
+    # Packets of ours for each of the kernel's, out of it and into it.
+    for title, ours, kernels in (("out of", "rx", "tx"), ("into", "tx", "rx")):
+        ratio = (gateway.metrics().total("magnetar_packets_total", side="inside", direction=ours)
+                 / tap_packets(gateway, kernels))
+        figure(f"packets at once {title} the kernel", f"{ratio:.1f}")
+        assert ratio > 1.2 if offloads else ratio < 1.01
     drops = gateway.metrics().drops()
     assert drops["bad_offload"] == drops["inside_malformed"] == 0
     assert_balanced(gateway)
