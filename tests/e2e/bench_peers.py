@@ -98,6 +98,12 @@ class Pair:
         arrived = result["packets"] - result["lost_packets"]
         return arrived / result["seconds"], result["lost_percent"]
 
+    def _udp_of_two(self, packets_a_second):
+        """Again if too much is lost: for a moment without its core the reader loses what it can
+        hold, at any rate and whoever carries the packets."""
+        arrived, lost = self._udp(packets_a_second)
+        return (arrived, lost) if lost <= MOST_LOSS_PERCENT else self._udp(packets_a_second)
+
     def _best_udp(self):
         """The most that arrives while no more than 1 % is lost, by halving."""
         arrived, lost = self._udp(10_000_000)
@@ -106,7 +112,7 @@ class Pair:
         low, high, best = 0.0, 1.3 * arrived, 0.0
         for _ in range(6):
             middle = (low + high) / 2
-            arrived, lost = self._udp(middle)
+            arrived, lost = self._udp_of_two(middle)
             if lost <= MOST_LOSS_PERCENT:
                 low, best = middle, max(best, arrived)
             else:
