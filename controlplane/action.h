@@ -77,6 +77,11 @@ struct MoveSession {
   LocalIndex session;
   UnderlayAddr remote_addr;
 };
+// The path to the peer carries outer IP packets of at most `mtu` bytes, until the peer moves.
+struct SetPathMtu {
+  LocalIndex session;
+  std::uint16_t mtu;
+};
 // Nothing is sent or received with this session any more; its keys are wiped after the grace
 // period.
 struct CloseSession {
@@ -103,8 +108,8 @@ struct LogEvent {
 };
 
 using Action = std::variant<SendDatagram, SendInSession, SendQueued, AwaitSession, UnawaitSession,
-                            OpenSession, RoutePeer, UnroutePeer, MoveSession, CloseSession,
-                            HandshakeEnded, Refused, LogEvent>;
+                            OpenSession, RoutePeer, UnroutePeer, MoveSession, SetPathMtu,
+                            CloseSession, HandshakeEnded, Refused, LogEvent>;
 using Actions = std::vector<Action>;
 
 }  // namespace magnetar

@@ -46,6 +46,7 @@ ControlSettings settings_of(const config::Config& config, DataPlane& plane) {
   settings.max_handshakes_per_second = config.handshake.max_per_second;
   settings.disconnect_invalid = config.disconnect_invalid;
   settings.static_remotes = config.tunnels.static_remotes;
+  if (config.outside.probe_path_mtu) settings.probe_path_mtu = config.outside.mtu;
   for (const Prefix& address : plane.netlink().addresses())
     settings.own_addrs.push_back({address.addr, config.outside.listen_port});
   return settings;

@@ -174,6 +174,7 @@ void App::fill_tunnels(ops::Snapshot& out) {
     if (from.cert_expires) to.cert_expires = ops::rfc3339(unix_seconds(*from.cert_expires));
     to.cert_version = from.cert_version;
     to.own_cert_version = from.own_cert_version;
+    if (from.up) to.path_mtu = from.path_mtu.value_or(config_.outside.mtu);
     if (from.up) {
       to.established_s = std::chrono::duration<double>(now.steady - from.since).count();
       if (const auto counted = publisher_.tallies(from.local_index)) {

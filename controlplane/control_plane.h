@@ -28,6 +28,8 @@ struct ControlSettings {
   Duration alive_interval = std::chrono::seconds(5);
   Duration pending_deletion_interval = std::chrono::seconds(10);
   bool disconnect_invalid = true;  // close tunnels whose certificate is no longer good
+  // What paths are probed up to, at most what the outside port carries; none: they are not probed.
+  std::optional<std::uint16_t> probe_path_mtu;
   std::map<VpnAddr, std::vector<UnderlayAddr>> static_remotes;
   std::vector<UnderlayAddr> own_addrs;  // never a peer's
 };
@@ -45,9 +47,10 @@ struct TunnelView {
   bool initiator = false;
   std::optional<pki::Fingerprint> cert_fingerprint;
   std::optional<WallTime> cert_expires;
-  std::optional<int> cert_version;      // of the peer's certificate
-  std::optional<int> own_cert_version;  // of the one that it was shown
-  Instant since;  // established, or handshake started
+  std::optional<int> cert_version;        // of the peer's certificate
+  std::optional<int> own_cert_version;    // of the one that it was shown
+  std::optional<std::uint16_t> path_mtu;  // of outer packets; none: not probed
+  Instant since;                          // established, or handshake started
 };
 
 class ControlPlane {

@@ -8,6 +8,7 @@
 #include <rte_lcore.h>
 
 #include "controlplane/data_plane_memory.h"
+#include "controlplane/tunnel/path_mtu.h"
 #include "dataplane/base/check.h"
 #include "drivers/net/tun_port.h"
 #include "drivers/net/vhost_port.h"
@@ -216,6 +217,7 @@ std::unique_ptr<const Facts> DataPlane::make_facts() const {
   for (const Prefix& address : netlink_->addresses()) facts->underlay.add(address.addr);
   facts->listen_port = config_.outside.listen_port;
   facts->outside_mtu = config_.outside.mtu;
+  if (config_.outside.probe_path_mtu) facts->least_path_mtu = PathMtu::kLeastIpv4;
   facts->clamp_mss = config_.inside.clamp_mss;
   facts->kernel_wants_rest = twin_ != nullptr;
   const pki::Certificate& own = config_.identity->widest();

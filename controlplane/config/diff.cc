@@ -31,6 +31,7 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
   compare(keys, "outside.gateway", a->outside.gateways, b->outside.gateways);
   compare(keys, "outside.listen_port", a->outside.listen_port, b->outside.listen_port);
   compare(keys, "outside.mtu", a->outside.mtu, b->outside.mtu);
+  compare(keys, "outside.path_mtu", a->outside.probe_path_mtu, b->outside.probe_path_mtu);
   compare(keys, "outside.queues", a->outside.queues, b->outside.queues);
   compare(keys, "inside.device", std::pair(a->inside.port, a->inside.vhost),
           std::pair(b->inside.port, b->inside.vhost));

@@ -40,6 +40,7 @@ inline constexpr std::array kKnownKeys{
     KnownKey{"outside.gateway", KeyKind::kValue, R"("192.0.2.1")"},
     KnownKey{"outside.listen_port", KeyKind::kValue, "4242"},
     KnownKey{"outside.mtu", KeyKind::kValue, "1500"},
+    KnownKey{"outside.path_mtu", KeyKind::kValue, R"("probe")"},
     KnownKey{"outside.queues", KeyKind::kValue, "1"},
     KnownKey{"inside", KeyKind::kTable, "[inside]"},
     KnownKey{"inside.device", KeyKind::kValue, R"("tun")"},

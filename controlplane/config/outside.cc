@@ -14,6 +14,8 @@ constexpr Choice<Backend> kBackends[] = {{"auto", Backend::kAuto},
                                          {"udp", Backend::kUdp},
                                          {"af_packet", Backend::kAfPacket}};
 
+constexpr Choice<bool> kPathMtus[] = {{"fixed", false}, {"probe", true}};
+
 bool is_visible(char c) { return c > 0x20 && c < 0x7f; }
 
 // "0000:3b:00.0": domain, bus, device and function, all hexadecimal.
@@ -105,6 +107,7 @@ Outside read_outside(const toml::table& root, Report& report) {
                 Repeats::kRefused, ListForm::kListOrOne);
   section.number("listen_port", to.listen_port, {1, 65535}, "a UDP port is 1 to 65535");
   section.number("mtu", to.mtu, {576, 9000}, "the MTU is 576 to 9000 bytes");
+  section.choice<bool>("path_mtu", to.probe_path_mtu, kPathMtus);
   section.number("queues", to.queues, {1, 64}, "1 to 64 queues are possible");
   check_backend(section, to);
   check_gateways(section, to);

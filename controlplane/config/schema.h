@@ -36,6 +36,7 @@ struct Outside {
   std::vector<IpAddr> gateways;  // at most one a family
   std::uint16_t listen_port = 4242;
   std::uint16_t mtu = 1500;
+  bool probe_path_mtu = false;
   std::uint16_t queues = 1;
 };
 

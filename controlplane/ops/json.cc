@@ -66,6 +66,7 @@ json tunnel_json(const TunnelView& tunnel) {
           {"cert_expires", text_or_null(tunnel.cert_expires)},
           {"cert_version", number_or_null(tunnel.cert_version)},
           {"own_cert_version", number_or_null(tunnel.own_cert_version)},
+          {"path_mtu", number_or_null(tunnel.path_mtu)},
           {"established_s", tunnel.established_s},
           {"rx_packets", tunnel.rx_packets},
           {"rx_bytes", tunnel.rx_bytes},

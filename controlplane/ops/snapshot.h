@@ -57,6 +57,7 @@ struct TunnelView {
   std::string cert_expires;             // RFC 3339; empty: not known
   std::optional<int> cert_version;      // of the peer's certificate
   std::optional<int> own_cert_version;  // of the one it was shown
+  std::optional<int> path_mtu;          // bytes of an outer packet
   double established_s = 0;             // seconds since; 0 while pending
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, tx_counter = 0;
 };

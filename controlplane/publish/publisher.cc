@@ -40,6 +40,14 @@ void Publisher::carry_out(const MoveSession& action) {
   parts_.sessions.move(*session, remote_for(action.remote_addr));
 }
 
+void Publisher::carry_out(const SetPathMtu& action) {
+  const Session* session = parts_.sessions.find(action.session);
+  MAGNETAR_CHECK(session != nullptr);
+  auto remote = std::make_unique<Remote>(*session->hot->remote.load(std::memory_order_relaxed));
+  remote->path_mtu = action.mtu;
+  parts_.sessions.move(*session, std::move(remote));
+}
+
 void Publisher::carry_out(const RoutePeer& action) {
   const Session* session = parts_.sessions.find(action.session);
   MAGNETAR_CHECK(session != nullptr);
@@ -159,6 +167,7 @@ void Publisher::refresh_paths() {
   parts_.sessions.for_each([this](const Session& session) {
     const Remote& before = *session.hot->remote.load(std::memory_order_relaxed);
     auto now = remote_for(before.addr);
+    now->path_mtu = before.path_mtu;
     // A next hop that the kernel is asking for anew still takes packets until it says otherwise.
     if (!now->reachable() && before.reachable()) return;
     if (now->header != before.header) parts_.sessions.move(session, std::move(now));

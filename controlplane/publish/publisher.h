@@ -46,6 +46,7 @@ class Publisher {
   void carry_out(OpenSession& action);
   void carry_out(const CloseSession& action);
   void carry_out(const MoveSession& action);
+  void carry_out(const SetPathMtu& action);
   void carry_out(const RoutePeer& action);
   void carry_out(const UnroutePeer& action);
   void carry_out(const SendInSession& action);

@@ -6,6 +6,7 @@
 #include "controlplane/tunnel/initiator_side.h"
 #include "controlplane/tunnel/keeper.h"
 #include "controlplane/tunnel/lifecycle.h"
+#include "controlplane/tunnel/path_prober.h"
 #include "controlplane/tunnel/responder_side.h"
 #include "controlplane/tunnel/session_events.h"
 
@@ -57,7 +58,8 @@ struct ControlPlane::Impl {
   Lifecycle lifecycle{core};
   InitiatorSide initiator{core, lifecycle};
   ResponderSide responder{core, lifecycle, initiator};
-  SessionEvents sessions{core, lifecycle};
+  PathProber prober{core};
+  SessionEvents sessions{core, lifecycle, prober};
   Keeper keeper{core, lifecycle, initiator};
 };
 
@@ -112,13 +114,14 @@ void ControlPlane::on_time(Now now, Actions& out) {
   impl_->initiator.on_time(now, out);
   impl_->lifecycle.forget_stood_down(now, out);
   impl_->keeper.on_time(now, out);
+  impl_->prober.on_time(now, out);
 }
 
 std::optional<Instant> ControlPlane::next_timeout() const {
   const Core& core = impl_->core;
   std::optional<Instant> first;
-  for (const auto& due :
-       {core.pending.next_timeout(), core.stood_down.next_timeout(), core.tunnels.next_timeout()})
+  for (const auto& due : {core.pending.next_timeout(), core.stood_down.next_timeout(),
+                          core.tunnels.next_timeout(), core.paths.next_timeout()})
     if (due && (!first || *due < *first)) first = due;
   return first;
 }
@@ -165,6 +168,7 @@ std::vector<TunnelView> ControlPlane::tunnels() const {
     view.primary = impl_->lifecycle.is_primary(*tunnel);
     view.initiator = tunnel->initiator();
     view.since = tunnel->since;
+    if (const PathState* path = core.paths.find(local)) view.path_mtu = path->search.mtu();
     view.own_cert_version = tunnel->own_version;
     describe(*tunnel->peer, view);
   }

@@ -35,6 +35,7 @@ Core::Core(const Core& other, RandomSource& source, TrafficSource& uses)
       traffic(uses),
       indexes(other.indexes),
       tunnels(other.tunnels.duplicate()),
+      paths(other.paths),
       pending(other.pending.duplicate()),
       stood_down(other.stood_down.duplicate()),
       recv_errors(other.recv_errors),

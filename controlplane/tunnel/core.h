@@ -10,6 +10,7 @@
 #include "controlplane/pki/verifier.h"
 #include "controlplane/tunnel/handshake_limiter.h"
 #include "controlplane/tunnel/index_allocator.h"
+#include "controlplane/tunnel/path_table.h"
 #include "controlplane/tunnel/pending_table.h"
 #include "controlplane/tunnel/recv_error_limiter.h"
 #include "controlplane/tunnel/remembered.h"
@@ -29,6 +30,7 @@ struct Core {
   TrafficSource& traffic;
   IndexAllocator indexes;  // one index for each entry of the three tables below
   TunnelTable tunnels;
+  PathTable paths;  // of those
   PendingTable pending;
   // Attempts that gave way to the peer's (section 6). A peer that answers both has a tunnel of
   // them, too, and may send through it: so its stage 2 still opens one.

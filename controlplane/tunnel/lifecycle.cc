@@ -7,6 +7,7 @@
 
 #include "controlplane/tunnel/log_text.h"
 #include "controlplane/tunnel/mutation.h"
+#include "controlplane/tunnel/path_prober.h"
 
 namespace magnetar {
 namespace {
@@ -54,6 +55,7 @@ void Lifecycle::open(NewTunnel fresh, Now now, Actions& out) {
       (fresh.tunnel.poll > Duration::zero() ? kFirstPoll : core_.settings.alive_interval);
   const auto place = spare ? TunnelTable::Place::kSpare : TunnelTable::Place::kFirst;
   const Tunnel& tunnel = core_.tunnels.insert(std::move(fresh.tunnel), place);
+  begin_path(core_, tunnel, now);
   out.emplace_back(session_of(tunnel, std::move(fresh.keys)));
   if (tunnel.answer)
     out.emplace_back(SendDatagram{tunnel.remote_addr, tunnel.answer->stage_2, !spare});
@@ -191,6 +193,7 @@ void Lifecycle::close(LocalIndex local, std::string_view why, Actions& out) {
                        [&](const VpnAddr& addr) { return core_.tunnels.primary(addr) == tunnel; });
   LogEvent log = log_tunnel_down(*tunnel, why);
   core_.tunnels.erase(local);
+  core_.paths.erase(local);
   core_.indexes.release(local);
 
   for (const VpnAddr& addr : routed) {

@@ -42,6 +42,11 @@ LogEvent log_tunnel_down(const Tunnel& tunnel, std::string_view why) {
           "event=\"tunnel down\"" + of_tunnel(tunnel) + " reason=" + std::string(why)};
 }
 
+LogEvent log_path_mtu(const Tunnel& tunnel, std::uint16_t mtu) {
+  return {LogLevel::kInfo,
+          "event=\"path mtu\"" + of_tunnel(tunnel) + " mtu=" + std::to_string(mtu)};
+}
+
 LogEvent log_refused(const UnderlayAddr& from, const pki::Certificate& certificate, Refusal why) {
   return {LogLevel::kDebug, "event=\"handshake refused\" from=" + from.to_string() +
                                 " name=" + quoted(certificate.name) +

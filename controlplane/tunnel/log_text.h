@@ -17,6 +17,7 @@ namespace magnetar {
 
 [[nodiscard]] LogEvent log_tunnel_up(const Tunnel& tunnel);
 [[nodiscard]] LogEvent log_tunnel_down(const Tunnel& tunnel, std::string_view why);
+[[nodiscard]] LogEvent log_path_mtu(const Tunnel& tunnel, std::uint16_t mtu);
 // Debug: a stranger can cause these.
 [[nodiscard]] LogEvent log_refused(const UnderlayAddr& from, const pki::Certificate& certificate,
                                    Refusal why);

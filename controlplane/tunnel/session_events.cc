@@ -4,12 +4,13 @@
 #include <algorithm>
 
 #include "dataplane/wire/header.h"
+#include "dataplane/wire/outer_packet.h"
 
 namespace magnetar {
 namespace {
 
-// With both headers and the tag a longer reply would not fit a jumbo frame.
-constexpr std::size_t kMaxTestBody = 8192;
+// With all headers and the tag a longer reply would not fit a jumbo frame of 9,000 bytes.
+constexpr std::size_t kMaxTestBody = 9000 - wire::outer_overhead(true) - wire::kOverhead;
 // A peer that roamed does not roam back at once: packets in flight would make it flap.
 constexpr Duration kRoamingSuppression = std::chrono::seconds(2);
 
@@ -27,7 +28,7 @@ void SessionEvents::on_message(LocalIndex session, const wire::Header& header, B
     lifecycle_.heard(*tunnel, now, out);
   switch (header.type) {
     case wire::MessageType::kTest:
-      return on_test(session, header.subtype, plaintext, out);
+      return on_test(*tunnel, header.subtype, plaintext, now, out);
     case wire::MessageType::kCloseTunnel:
       return lifecycle_.close(session, "closed_by_peer", out);
     case wire::MessageType::kLighthouse:
@@ -41,11 +42,13 @@ void SessionEvents::on_message(LocalIndex session, const wire::Header& header, B
   }
 }
 
-void SessionEvents::on_test(LocalIndex session, std::uint8_t subtype, ByteView body, Actions& out) {
-  if (subtype != wire::kSubtypeTestRequest) return;  // a reply; that it came is all it says
+void SessionEvents::on_test(Tunnel& tunnel, std::uint8_t subtype, ByteView body, Now now,
+                            Actions& out) {
+  // Of a reply to the connection manager, that it came is all it says.
+  if (subtype != wire::kSubtypeTestRequest) return prober_.on_answer(tunnel, body, now, out);
   if (body.size() > kMaxTestBody) return refused(Refusal::kTestTooLong, out);
-  out.emplace_back(
-      SendInSession{session, wire::MessageType::kTest, wire::kSubtypeTestReply, to_vector(body)});
+  out.emplace_back(SendInSession{tunnel.local, wire::MessageType::kTest, wire::kSubtypeTestReply,
+                                 to_vector(body)});
 }
 
 void SessionEvents::on_moved(LocalIndex session, const UnderlayAddr& from, Now now, Actions& out) {
@@ -65,6 +68,7 @@ void SessionEvents::on_moved(LocalIndex session, const UnderlayAddr& from, Now n
                             " to=" + from.to_string()});
   tunnel->roamed = Roamed{tunnel->remote_addr, now.steady};
   tunnel->remote_addr = from;
+  prober_.on_moved(*tunnel, now);
 }
 
 void SessionEvents::on_recv_error(const UnderlayAddr& from, RemoteIndex index, Actions& out) {

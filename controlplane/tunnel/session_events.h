@@ -4,12 +4,14 @@
 #pragma once
 
 #include "controlplane/tunnel/lifecycle.h"
+#include "controlplane/tunnel/path_prober.h"
 
 namespace magnetar {
 
 class SessionEvents {
  public:
-  SessionEvents(Core& core, Lifecycle& lifecycle) : core_(core), lifecycle_(lifecycle) {}
+  SessionEvents(Core& core, Lifecycle& lifecycle, PathProber& prober)
+      : core_(core), lifecycle_(lifecycle), prober_(prober) {}
 
   void on_message(LocalIndex session, const wire::Header& header, ByteView plaintext, Now now,
                   Actions& out);
@@ -22,10 +24,11 @@ class SessionEvents {
   // Within the budget, or the refusal is in `out`.
   [[nodiscard]] bool send_recv_error(const UnderlayAddr& to, LocalIndex index, Now now,
                                      Actions& out);
-  void on_test(LocalIndex session, std::uint8_t subtype, ByteView body, Actions& out);
+  void on_test(Tunnel& tunnel, std::uint8_t subtype, ByteView body, Now now, Actions& out);
 
   Core& core_;
   Lifecycle& lifecycle_;
+  PathProber& prober_;
 };
 
 }  // namespace magnetar

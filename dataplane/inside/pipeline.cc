@@ -99,8 +99,9 @@ void InsidePipeline::accept(std::span<rte_mbuf*> received, const Facts& facts) {
 // Keeps what has a tunnel and fits into the outside MTU, up to the first that has to be split.
 void InsidePipeline::route(const Facts& facts) {
   // The peer's outer header is on its way from memory: it is asked only when it matters.
-  const std::size_t surely_fits =
-      facts.outside_mtu + wire::kEthernetSize - wire::kOverhead - wire::OuterTemplate::kMostSize;
+  const std::size_t surely_fits = std::min(facts.outside_mtu, facts.least_path_mtu) +
+                                  wire::kEthernetSize - wire::kOverhead -
+                                  wire::OuterTemplate::kMostSize;
   groups_.clear();
   std::size_t kept = 0;
   std::size_t i = 0;

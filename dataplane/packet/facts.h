@@ -14,6 +14,7 @@ struct Facts {
   PrefixSet underlay;  // our addresses: frames to others are not ours
   std::uint16_t listen_port = 0;
   std::uint16_t outside_mtu = 1500;
+  std::uint16_t least_path_mtu = 0xffff;  // no path of any peer is taken for narrower
   bool kernel_wants_rest = false;  // a twin: frames that are not ours are punted, not dropped
   // Inside.
   PrefixSet overlay_networks;   // of our certificate

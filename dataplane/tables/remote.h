@@ -3,6 +3,7 @@
 // or its next hop changes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "dataplane/base/addr.h"
@@ -16,13 +17,15 @@ struct Remote : InSlab<Remote> {
   // Empty: the next hop is not known. What follows takes the rest of its last line.
   [[no_unique_address]] wire::OuterTemplate header;
   UnderlayAddr addr;
+  // What the path carries, in bytes of an outer IP packet, where that is less than the port does.
+  std::uint16_t path_mtu = 0xffff;
 
   // Length of the largest inner packet that reaches the peer in one outer packet of at most
   // `outside_mtu`, whoever sends that: the kernel must not have to fragment it either.
   [[nodiscard]] std::size_t carries(std::uint16_t outside_mtu) const {
-    const std::size_t ip = addr.ip.is_v4() ? wire::kIpv4Size : wire::kIpv6Size;
-    const std::size_t around = ip + wire::kUdpSize + wire::kOverhead;
-    return outside_mtu > around ? outside_mtu - around : 0;
+    const std::size_t around = wire::outer_overhead(addr.ip.is_v4()) + wire::kOverhead;
+    const std::size_t most = std::min(outside_mtu, path_mtu);
+    return most > around ? most - around : 0;
   }
   [[nodiscard]] bool reachable() const { return header.size() != 0; }
 };

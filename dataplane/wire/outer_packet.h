@@ -23,6 +23,11 @@ inline constexpr std::size_t kIpv4Size = 20;
 inline constexpr std::size_t kIpv6Size = 40;
 inline constexpr std::size_t kUdpSize = 8;
 
+// Of an outer IP packet, what stands before the Nebula header.
+[[nodiscard]] constexpr std::size_t outer_overhead(bool v4) {
+  return (v4 ? kIpv4Size : kIpv6Size) + kUdpSize;
+}
+
 // A 64-bit name of an underlay address: exact for IPv4, a mix for IPv6.
 [[nodiscard]] std::uint64_t underlay_key(const UnderlayAddr& addr);
 

@@ -33,6 +33,7 @@ struct Session {
   std::set<std::uint64_t> seen = {0, 1, 2};
   bool in = false;
   bool out = true;  // a new tunnel counts as used, so that it is tested soon
+  std::optional<std::uint16_t> path_mtu;  // none: nothing was said of it
 };
 
 class Host;

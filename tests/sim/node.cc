@@ -164,6 +164,8 @@ void Node::carry_out(MoveSession& action) {
   open_session(action.session).facts.remote_addr = action.remote_addr;
 }
 
+void Node::carry_out(SetPathMtu& action) { open_session(action.session).path_mtu = action.mtu; }
+
 void Node::carry_out(CloseSession& action) {
   open_session(action.session);
   for (const auto& [addr, local] : routes_) MAGNETAR_CHECK(local != action.session);

@@ -49,6 +49,7 @@ class Node final : public Host, private TrafficSource {
   void carry_out(RoutePeer& action);
   void carry_out(UnroutePeer& action);
   void carry_out(MoveSession& action);
+  void carry_out(SetPathMtu& action);
   void carry_out(CloseSession& action);
   void carry_out(HandshakeEnded& action);
   void carry_out(Refused& action);

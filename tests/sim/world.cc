@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "dataplane/wire/outer_packet.h"
 #include "tests/support/control_host.h"
 
 namespace magnetar::sim {
@@ -71,6 +72,7 @@ void World::transmit(Datagram datagram) {
     held.push_back(std::move(datagram));
     return;
   }
+  if (datagram.bytes.size() + wire::outer_overhead(true) > link_.mtu) return;
   const int copies = happens(link_.duplicate) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     if (happens(link_.loss)) continue;

@@ -23,6 +23,7 @@ struct Link {
   Duration jitter{};  // up to this much more, drawn for each packet: later ones overtake
   double loss = 0;
   double duplicate = 0;
+  std::size_t mtu = 65535;  // of IPv4 packets: larger ones vanish
 };
 
 class World final : public Net {

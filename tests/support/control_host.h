@@ -48,10 +48,10 @@ inline std::vector<std::string> results(const Actions& actions) {
 
 // What the actions are, in order and without their contents.
 inline std::vector<std::string> kinds(const Actions& actions) {
-  static constexpr std::array<std::string_view, 13> kNames{
-      "SendDatagram",   "SendInSession", "SendQueued",  "AwaitSession", "UnawaitSession",
-      "OpenSession",    "RoutePeer",     "UnroutePeer", "MoveSession",  "CloseSession",
-      "HandshakeEnded", "Refused",       "LogEvent"};
+  static constexpr std::array<std::string_view, 14> kNames{
+      "SendDatagram", "SendInSession",  "SendQueued",  "AwaitSession", "UnawaitSession",
+      "OpenSession",  "RoutePeer",      "UnroutePeer", "MoveSession",  "SetPathMtu",
+      "CloseSession", "HandshakeEnded", "Refused",     "LogEvent"};
   static_assert(std::variant_size_v<Action> == kNames.size());
   std::vector<std::string> out;
   for (const Action& action : actions) out.emplace_back(kNames[action.index()]);

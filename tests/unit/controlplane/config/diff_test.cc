@@ -48,6 +48,7 @@ TEST(Diff, NamesWhatNeedsARestart) {
       {"outside.gateway", [](Config& c) { c.outside.gateways = {IpAddr::v4(1)}; }},
       {"outside.listen_port", [](Config& c) { c.outside.listen_port = 4243; }},
       {"outside.mtu", [](Config& c) { c.outside.mtu = 9000; }},
+      {"outside.path_mtu", [](Config& c) { c.outside.probe_path_mtu = true; }},
       {"outside.queues", [](Config& c) { c.outside.queues = 2; }},
       {"inside.device",
        [](Config& c) {

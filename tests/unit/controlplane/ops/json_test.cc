@@ -68,13 +68,13 @@ TEST(OpsJson, TunnelsHoldEveryFieldOfTheContract) {
      "remote": "192.0.2.7:4242", "relay": null, "local_index": 305419896,
      "remote_index": 2596069104, "state": "up", "primary": true, "initiator": true, "cipher": "aes",
      "cert_fingerprint": "beef", "cert_expires": "2027-01-01T00:00:00Z",
-     "cert_version": 2, "own_cert_version": 1, "established_s": 62.5,
+     "cert_version": 2, "own_cert_version": 1, "path_mtu": 1400, "established_s": 62.5,
      "rx_packets": 1234567, "rx_bytes": 2345678, "tx_packets": 34, "tx_bytes": 5678,
      "tx_counter": 37},
     {"overlay_addresses": ["10.42.0.8"], "name": "", "groups": [], "remote": null, "relay": null,
      "local_index": 5, "remote_index": null, "state": "pending", "primary": false, "initiator": true,
      "cipher": "aes", "cert_fingerprint": null, "cert_expires": null,
-     "cert_version": null, "own_cert_version": null, "established_s": 0.0,
+     "cert_version": null, "own_cert_version": null, "path_mtu": null, "established_s": 0.0,
      "rx_packets": 0, "rx_bytes": 0, "tx_packets": 0, "tx_bytes": 0, "tx_counter": 0}
   ])");
   EXPECT_EQ(*tunnels, expected) << tunnels->dump(2);

@@ -56,6 +56,7 @@ inline ops::Snapshot sample_snapshot() {
                 .cert_expires = "2027-01-01T00:00:00Z",
                 .cert_version = 2,
                 .own_cert_version = 1,
+                .path_mtu = 1400,
                 .established_s = 62.5,
                 .rx_packets = 1234567,
                 .rx_bytes = 2345678,
