@@ -199,6 +199,23 @@ TEST_F(Fixture, AMovedPeerIsSentToItsNewAddress) {
   EXPECT_FALSE(hot.move_noticed);
 }
 
+TEST_F(Fixture, WhatAPathCarriesStaysUntilThePeerMoves) {
+  open();
+  const auto remote = [&] { return sessions.find(kLocal)->hot->remote.load(); };
+  const UnderlayAddr before = remote()->addr;
+  EXPECT_EQ(remote()->carries(1500), 1440U);
+  publisher.carry_out(SetPathMtu{kLocal, 1400});
+  EXPECT_EQ(remote()->carries(1500), 1340U);
+  EXPECT_EQ(remote()->carries(1300), 1240U) << "the port does not carry more for it";
+  EXPECT_EQ(remote()->addr, before);
+  EXPECT_TRUE(remote()->reachable());
+  paths.next_mac = {std::byte{4}};
+  publisher.refresh_paths();
+  EXPECT_EQ(remote()->carries(1500), 1340U) << "another next hop";
+  publisher.carry_out(MoveSession{kLocal, kElsewhere});
+  EXPECT_EQ(remote()->carries(1500), 1440U) << "another path";
+}
+
 TEST_F(Fixture, TooBigFullAndClosedAreCounted) {
   open();
   publisher.carry_out(SendInSession{kLocal, wire::MessageType::kTest, 0, text(1441, 1)});

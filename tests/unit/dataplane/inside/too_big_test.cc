@@ -145,6 +145,18 @@ TEST(TooBig, ANextHopThatIsNotKnownChangesNothing) {
   EXPECT_EQ(pair.alice.take_punted().size(), 1U);
 }
 
+TEST(TooBig, APathThatCarriesLessThanThePortIsTakenForWhatItIs) {
+  NarrowPair pair(1500);
+  const Session& session = *pair.alice.sessions.find(LocalIndex{0xaaaa0001});
+  auto narrow = std::make_unique<Remote>(*session.hot->remote.load());
+  narrow->path_mtu = 1000;
+  pair.alice.sessions.move(session, std::move(narrow));
+  pair.narrow.least_path_mtu = 576;
+  pair.arrive_and_run({numbered(1, 940 - 20 + 1, false), numbered(2, 940 - 20, false)});
+  EXPECT_EQ(pair.alice.drops(Verdict::kTooBig), 1U);
+  EXPECT_EQ(pair.at_bob().size(), 1U);
+}
+
 TEST(TooBig, ErrorsAreLimitedAndNoneIsSentAboutAnError) {
   NarrowPair pair;
   Bytes about = numbered(0, 1000, false);
