@@ -31,6 +31,7 @@ struct SchedAttr {
 // small datagrams has room for about 1 ms of them. Kernels before 6.12 know no turns of one's own.
 void take_short_turns() {
   constexpr std::uint64_t kTurnNs = 700'000;
+  if (sched_getscheduler(0) != SCHED_OTHER) return;  // somebody has chosen: real time, for example
   SchedAttr attributes;
   attributes.nice = getpriority(PRIO_PROCESS, 0);
   attributes.runtime_ns = kTurnNs;

@@ -64,6 +64,9 @@ class Netlink {
 [[nodiscard]] Result<void, DeviceError> set_link(int link_index, unsigned mtu, bool up);
 // Of an Ethernet interface: the kernel asks nobody for addresses, and takes its own for theirs.
 [[nodiscard]] Result<void, DeviceError> turn_arp_off(int link_index);
+// The kernel gives the interface no IPv6 link-local address, and does not talk on it of its own
+// accord (router solicitations, multicast listener reports).
+[[nodiscard]] Result<void, DeviceError> keep_ipv6_silent(int link_index);
 // A route to `to` out of the interface, or through `gateway` when given.
 [[nodiscard]] Result<void, DeviceError> add_route(int link_index, const Prefix& to,
                                                   const std::optional<IpAddr>& gateway);

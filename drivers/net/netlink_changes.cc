@@ -6,6 +6,7 @@
 #include <netlink/errno.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/inet6.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 
@@ -50,6 +51,18 @@ RtnlAddr to_rtnl(int link_index, const Prefix& address) {
   return object;
 }
 
+// `set` says on the object what is to be different.
+template <typename Set>
+Result<void, DeviceError> change_link(int link_index, const std::string& what, const Set& set) {
+  const NlSocket socket = open_rtnl();
+  const RtnlLink which(rtnl_link_alloc());
+  const RtnlLink change(rtnl_link_alloc());
+  if (!socket || !which || !change) return checked(-NLE_NOMEM, link_index, what);
+  rtnl_link_set_ifindex(which.get(), link_index);
+  set(change.get());
+  return checked(rtnl_link_change(socket.get(), which.get(), change.get(), 0), link_index, what);
+}
+
 }  // namespace
 
 Result<void, DeviceError> add_address(int link_index, const Prefix& address) {
@@ -74,29 +87,25 @@ Result<void, DeviceError> remove_address(int link_index, const Prefix& address) 
 }
 
 Result<void, DeviceError> set_link(int link_index, unsigned mtu, bool up) {
-  const NlSocket socket = open_rtnl();
-  const RtnlLink which(rtnl_link_alloc());
-  const RtnlLink change(rtnl_link_alloc());
-  if (!socket || !which || !change) return checked(-NLE_NOMEM, link_index, "change the link");
-  rtnl_link_set_ifindex(which.get(), link_index);
-  rtnl_link_set_mtu(change.get(), mtu);
-  if (up)
-    rtnl_link_set_flags(change.get(), IFF_UP);
-  else
-    rtnl_link_unset_flags(change.get(), IFF_UP);
-  return checked(rtnl_link_change(socket.get(), which.get(), change.get(), 0), link_index,
-                 "set mtu " + std::to_string(mtu) + (up ? " up" : " down"));
+  return change_link(link_index, "set mtu " + std::to_string(mtu) + (up ? " up" : " down"),
+                     [&](rtnl_link* change) {
+                       rtnl_link_set_mtu(change, mtu);
+                       if (up)
+                         rtnl_link_set_flags(change, IFF_UP);
+                       else
+                         rtnl_link_unset_flags(change, IFF_UP);
+                     });
 }
 
 Result<void, DeviceError> turn_arp_off(int link_index) {
-  const NlSocket socket = open_rtnl();
-  const RtnlLink which(rtnl_link_alloc());
-  const RtnlLink change(rtnl_link_alloc());
-  if (!socket || !which || !change) return checked(-NLE_NOMEM, link_index, "change the link");
-  rtnl_link_set_ifindex(which.get(), link_index);
-  rtnl_link_set_flags(change.get(), IFF_NOARP);
-  return checked(rtnl_link_change(socket.get(), which.get(), change.get(), 0), link_index,
-                 "turn ARP off");
+  return change_link(link_index, "turn ARP off",
+                     [](rtnl_link* change) { rtnl_link_set_flags(change, IFF_NOARP); });
+}
+
+Result<void, DeviceError> keep_ipv6_silent(int link_index) {
+  constexpr std::uint8_t kNone = 1;  // IN6_ADDR_GEN_MODE_NONE
+  return change_link(link_index, "keep IPv6 silent",
+                     [](rtnl_link* change) { rtnl_link_inet6_set_addr_gen_mode(change, kNone); });
 }
 
 Result<void, DeviceError> add_route(int link_index, const Prefix& to,

@@ -14,11 +14,7 @@ using offload::VnetHeader;
 
 constexpr std::size_t kRoom = 1300;
 
-// A vnet header and the packet behind it, as read() gives them.
-void cut(ByteView bytes) {
-  if (bytes.size() < VnetHeader::kSize) return;
-  const VnetHeader header = offload::read_vnet_header(bytes.first<VnetHeader::kSize>());
-  const Bytes packet = to_vector(bytes.subspan(VnetHeader::kSize));
+void cut(const VnetHeader& header, const Bytes& packet) {
   Bytes finished = packet;
   MAGNETAR_CHECK(offload::complete_checksum(header, finished) || finished == packet);
 
@@ -34,6 +30,16 @@ void cut(ByteView bytes) {
     segments.push_back(std::move(segment));
   }
   MAGNETAR_CHECK(testing::broken_law(segments).empty());
+}
+
+// A vnet header and the packet behind it, as read() gives them; and as a device that tells of the
+// header no more than the size of a payload.
+void cut(ByteView bytes) {
+  if (bytes.size() < VnetHeader::kSize) return;
+  const VnetHeader header = offload::read_vnet_header(bytes.first<VnetHeader::kSize>());
+  const Bytes packet = to_vector(bytes.subspan(VnetHeader::kSize));
+  cut(header, packet);
+  if (const auto found = offload::describe_unfinished(packet, header.gso_size)) cut(*found, packet);
 }
 
 // Packets, each behind two bytes: its length, and what is mended of it, so that more than one in

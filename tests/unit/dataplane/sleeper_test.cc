@@ -8,6 +8,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -76,13 +77,7 @@ bool eventually(const std::function<bool()>& condition) {
   return false;
 }
 
-struct SleepingWorker : ::testing::Test {
-  SleepingWorker() : thread([this] { worker.run(); }) { EXPECT_TRUE(eventually(asleep)); }
-  ~SleepingWorker() override {
-    worker.stop();
-    thread.join();
-  }
-
+struct AWorker {
   DataPlane plane{Cipher::kAes256Gcm, kOverlay, {IpAddr::v4(0xc0000201), 4242}, 2};
   EventPort outside{plane.pool.get()};
   EventPort inside{plane.pool.get()};
@@ -92,6 +87,15 @@ struct SleepingWorker : ::testing::Test {
       {1, outside, inside, plane.sessions, plane.routes, plane.facts, *aead, plane.rings, stats},
       plane.grace,
       IdlePolicy::kAdaptive};
+};
+
+struct SleepingWorker : ::testing::Test, AWorker {
+  SleepingWorker() : thread([this] { worker.run(); }) { EXPECT_TRUE(eventually(asleep)); }
+  ~SleepingWorker() override {
+    worker.stop();
+    thread.join();
+  }
+
   // Each round that it makes counts cycles.
   std::function<bool()> asleep = [this] {
     const std::uint64_t before = stats.total_cycles.get();
@@ -156,6 +160,18 @@ TEST_F(SleepingWorker, IsNotWaitedFor) {
   plane.grace.quiescent(0);
   EXPECT_TRUE(plane.grace.passed(token));
   EXPECT_TRUE(asleep());
+}
+
+// Whoever started it under another one, real time for example, knew why.
+TEST(Sleeper, AWorkerKeepsTheSchedulingPolicyItHas) {
+  AWorker of;
+  of.worker.stop();
+  std::thread([&] {
+    const sched_param none{};
+    ASSERT_EQ(sched_setscheduler(0, SCHED_BATCH, &none), 0);
+    of.worker.run();
+    EXPECT_EQ(sched_getscheduler(0), SCHED_BATCH);
+  }).join();
 }
 
 TEST(Sleeper, APortThatCannotBeWaitedForIsPolled) {
